@@ -1,0 +1,1 @@
+//! Counts across environments, flags, serves policy.

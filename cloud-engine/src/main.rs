@@ -1,0 +1,3 @@
+//! The engine's program.
+
+fn main() {}

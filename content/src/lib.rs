@@ -1,0 +1,1 @@
+//! Raw HTTP parts to values.

@@ -1,0 +1,1 @@
+//! Event envelopes to requests, verdicts to answers.

@@ -1,0 +1,3 @@
+//! The exec wrapper.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Redact, batch, spool, sign, send.

@@ -1,0 +1,24 @@
+//! Every cap on what an attacker controls while a request is read. Passing one raises an [`crate::Anomaly`].
+
+/// Bytes of one event; Lambda's own limit is 6 MiB and 100 bytes (AWS: Lambda quotas).
+pub const EVENT_BYTES: usize = 6 * 1024 * 1024 + 100;
+/// Bytes that all decompressed and base64-decoded bodies of one event may fill together.
+pub const DECODED_BYTES: usize = 8 * 1024 * 1024;
+/// How much larger than its compressed form a body may become before decompression is given up.
+pub const INFLATE_RATIO: usize = 200;
+/// Values of one request. What lies beyond is reported as [`crate::Anomaly::Oversize`].
+pub const VALUES: usize = 65_536;
+/// Location nodes of one request.
+pub const LOCATIONS: usize = 131_072;
+/// Nesting depth of JSON, XML or GraphQL that is tracked by name; deeper values are still inspected.
+pub const DEPTH: usize = 128;
+/// How often a body may be unwrapped again: JSON in a string, an envelope in an envelope.
+pub const UNWRAPS: usize = 4;
+/// Parts of one multipart body.
+pub const MULTIPART_PARTS: usize = 1_024;
+/// First bytes of an upload that are inspected as content.
+pub const UPLOAD_PREFIX: usize = 65_536;
+/// Buffers of one request.
+pub const BUFFERS: usize = 1_024;
+/// Anomalies that are kept with their location; further ones are kept by kind only.
+pub const ANOMALIES: usize = 64;
