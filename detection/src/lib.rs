@@ -1,1 +1,30 @@
-//! Values to findings.
+//! Values to findings: decides on how a value would execute, not on whether it matches a list of strings.
+//!
+//! It may not know policy, events, I/O, clocks or threads. It is pure and deterministic, uses linear time and bounded
+//! memory, and cannot fail: malformed input is a finding or nothing, never an error.
+
+mod catalogue;
+mod chain;
+pub mod detectors;
+mod fact;
+mod finding;
+mod input;
+mod inspect;
+pub mod limits;
+mod profile;
+mod scan;
+mod scratch;
+mod signal;
+mod sink;
+
+pub use catalogue::{Catalogue, Detector};
+pub use chain::{Chain, Decoder};
+pub use fact::{Fact, FactKind};
+pub use finding::{Finding, Fuel, Outcome};
+pub use input::{Input, Shape};
+pub use inspect::inspect;
+pub use profile::{Profile, Runtime};
+pub use scan::{Class, Classes};
+pub use scratch::Scratch;
+pub use signal::{Signal, Tier};
+pub use sink::Sink;

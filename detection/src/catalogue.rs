@@ -1,0 +1,45 @@
+//! The list of detectors that an inspection runs.
+
+use std::fmt;
+
+use crate::{Input, Scratch, Signal, Sink};
+
+/// One detector: what it reports, when it is worth running, and how it looks.
+pub struct Detector {
+    /// The signal that it reports.
+    pub signal: Signal,
+    /// Its name: the stem of its file and of its fixture file.
+    pub name: &'static str,
+    /// Raised with every change of what it finds.
+    pub version: u16,
+    /// Whether a view is worth a closer look, from its classes, place and name alone. A view in which one of the
+    /// detector's literal anchors occurs (`detectors/<name>.anchors`, one case-folded literal a line) is looked at anyway.
+    pub gate: fn(&Input<'_>) -> bool,
+    /// Looks at one view. It must take linear time.
+    pub run: fn(&Input<'_>, &mut Scratch, &mut Sink<'_>),
+}
+
+impl fmt::Debug for Detector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.name, self.version)
+    }
+}
+
+/// The detectors that run.
+#[derive(Clone, Copy, Debug)]
+pub struct Catalogue {
+    pub(crate) detectors: &'static [&'static Detector],
+}
+
+impl Catalogue {
+    /// Every detector of this build.
+    #[must_use]
+    pub fn built_in() -> Self {
+        Self { detectors: crate::detectors::ALL }
+    }
+
+    /// The detectors, in the order in which they run.
+    pub fn iter(&self) -> impl Iterator<Item = &'static Detector> {
+        self.detectors.iter().copied()
+    }
+}

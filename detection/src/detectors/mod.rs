@@ -1,0 +1,13 @@
+//! The detectors: one file each, with a fixture file of the same stem in `fixtures/`, and one line in this list.
+
+use crate::Detector;
+
+macro_rules! detectors {
+    ($($name:ident,)*) => {
+        $(mod $name;)*
+        /// Every detector, in the order in which they run.
+        pub(crate) static ALL: &[&Detector] = &[$(&$name::DETECTOR,)*];
+    };
+}
+
+detectors! {}

@@ -1,0 +1,5 @@
+//! Memory that inspections share, so that a clean request allocates nothing.
+
+/// Reusable memory of one inspecting thread. Each family of detectors keeps its token arena here.
+#[derive(Debug, Default)]
+pub struct Scratch {}

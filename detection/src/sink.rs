@@ -1,0 +1,52 @@
+//! Where detectors put their evidence.
+
+use std::ops::Range;
+
+use picket_request::LocationId;
+
+use crate::{Chain, Detector, Fact, Finding, Outcome, Tier, limits};
+
+/// Collects the findings of one view of one value.
+#[derive(Debug)]
+pub struct Sink<'a> {
+    pub(crate) outcome: &'a mut Outcome,
+    pub(crate) detector: &'static Detector,
+    pub(crate) value: u32,
+    pub(crate) location: LocationId,
+    pub(crate) chain: Chain,
+}
+
+impl Sink<'_> {
+    /// Reports facts about the bytes at `span` of the view. The tier follows from their sum; a sum below
+    /// [`Tier::POSSIBLE_FROM`] reports nothing. Of several reports for one value the surest stays.
+    pub fn report(&mut self, span: Range<usize>, facts: &[&'static Fact]) {
+        self.report_as(self.detector.signal, span, facts);
+    }
+
+    /// The same under another signal than the detector's own.
+    pub fn report_as(&mut self, signal: crate::Signal, span: Range<usize>, facts: &[&'static Fact]) {
+        let Some(tier) = Tier::of(Fact::sum(facts)) else { return };
+        let same = |finding: &&mut Finding| finding.value == self.value && finding.signal == signal;
+        let narrow = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+        let finding = || Finding {
+            signal,
+            tier,
+            detector: self.detector.name,
+            version: self.detector.version,
+            value: self.value,
+            location: self.location,
+            chain: self.chain,
+            span: narrow(span.start)..narrow(span.end),
+            facts: facts.iter().copied().take(limits::FACTS).collect(),
+        };
+        if let Some(earlier) = self.outcome.findings.iter_mut().rev().find(same) {
+            if earlier.tier < tier {
+                *earlier = finding();
+            }
+        } else if self.outcome.findings.len() < limits::FINDINGS {
+            self.outcome.findings.push(finding());
+        } else {
+            self.outcome.dropped += 1;
+        }
+    }
+}
