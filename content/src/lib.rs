@@ -1,1 +1,13 @@
-//! Raw HTTP parts to values.
+//! Raw HTTP parts to values: path, query, headers, cookies and bodies of every usual kind, within caps.
+//!
+//! It knows no event envelope and no detection. Where runtimes disagree on how to read something, every reading becomes
+//! values. It never fails: what cannot be taken apart becomes a value as a whole, plus an anomaly.
+
+mod headers;
+mod parts;
+mod path;
+mod percent;
+mod query;
+mod reader;
+
+pub use parts::{HttpParts, Options, Query, RawHttp, Text, http_request, read_http};

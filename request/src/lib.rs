@@ -3,16 +3,16 @@
 //!
 //! It may not know JSON, HTTP parsing, detection, policy or any I/O, and it depends on nothing else of ours.
 
-mod answer;
 mod anomaly;
+mod answer;
 mod client;
 pub mod limits;
 mod location;
 mod request;
 mod value;
 
-pub use answer::BlockAnswer;
 pub use anomaly::{Anomalies, Anomaly};
+pub use answer::BlockAnswer;
 pub use client::{ClientAddr, Trust};
 pub use location::{LocationId, Locations, Part, Segment};
 pub use request::{BufferId, EventSource, Request, Span};

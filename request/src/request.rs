@@ -90,6 +90,8 @@ pub struct Request {
     /// `buffers[i]` is buffer `i + 1`.
     buffers: Vec<Vec<u8>>,
     used: usize,
+    /// Holds a piece of the arena while what is made of it is appended to the arena.
+    scratch: Vec<u8>,
     values: Vec<Value>,
     /// Where values stand.
     pub locations: Locations,
@@ -134,9 +136,10 @@ impl Request {
                 *buffer = Vec::new();
             }
         }
-        if self.buffers.is_empty() {
-            self.buffers.push(Vec::new());
+        if self.scratch.capacity() > KEEP {
+            self.scratch = Vec::new();
         }
+        self.arena();
         self.used = 1;
         self.values.clear();
         if self.values.capacity() > 4096 {
@@ -200,15 +203,47 @@ impl Request {
 
     /// Appends to the arena what `write` appends, and says where it is.
     pub fn store_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Span {
-        let arena = &mut self.buffers[0];
+        let arena = self.arena();
         let start = arena.len();
         write(arena);
         Span::new(BufferId::ARENA, start, arena.len())
     }
 
+    /// Appends to the arena what `write` makes of the bytes of `from`, which may lie in any buffer, and says where it
+    /// is. `write` must only append.
+    pub fn derive(&mut self, from: Span, write: impl FnOnce(&[u8], &mut Vec<u8>)) -> Span {
+        self.arena();
+        let start = self.buffers[0].len();
+        match from.buffer.0 {
+            0 => write(self.source.get(from.range()).unwrap_or_default(), &mut self.buffers[0]),
+            1 => {
+                let mut copy = std::mem::take(&mut self.scratch);
+                copy.clear();
+                copy.extend_from_slice(self.bytes(from));
+                write(&copy, &mut self.buffers[0]);
+                self.scratch = copy;
+            }
+            id => {
+                let (arena, others) = self.buffers.split_at_mut(1);
+                let read = others.get(id as usize - 2).and_then(|b| b.get(from.range())).unwrap_or_default();
+                write(read, &mut arena[0]);
+            }
+        }
+        Span::new(BufferId::ARENA, start, self.buffers[0].len())
+    }
+
+    fn arena(&mut self) -> &mut Vec<u8> {
+        if self.buffers.is_empty() {
+            self.buffers.push(Vec::new());
+        }
+        &mut self.buffers[0]
+    }
+
     /// Puts a decoded text into a buffer of its own, so that it can be taken apart while the arena grows. `write`
     /// gets an empty buffer; the answer is `None` where [`limits::BUFFERS`] is reached.
     pub fn fill_buffer(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Option<Span> {
+        self.arena();
+        self.used = self.used.max(1);
         if self.used > limits::BUFFERS {
             return None;
         }
@@ -221,8 +256,9 @@ impl Request {
         Some(Span::new(id, 0, self.buffers[self.used - 1].len()))
     }
 
-    /// Lends the bytes of a span's buffer to `read` while the request can be written to. The arena cannot be lent,
-    /// because it is what gets written to: copy such a text with [`Self::fill_buffer`] first.
+    /// Lends the bytes of a span to `read` while the request can be written to. A text of the arena is copied for it,
+    /// because the arena is what gets written to. Within `read`, spans of the same buffer read as empty unless it is
+    /// the source or the arena.
     pub fn with_bytes<T>(&mut self, span: Span, read: impl FnOnce(&mut Self, &[u8]) -> T) -> T {
         match span.buffer.0 {
             0 => {
@@ -230,8 +266,12 @@ impl Request {
                 read(self, source.get(span.range()).unwrap_or_default())
             }
             1 => {
-                let copy = self.bytes(span).to_vec();
-                read(self, &copy)
+                let mut copy = std::mem::take(&mut self.scratch);
+                copy.clear();
+                copy.extend_from_slice(self.bytes(span));
+                let answer = read(self, &copy);
+                self.scratch = copy;
+                answer
             }
             id => {
                 let index = id as usize - 1;
@@ -280,9 +320,22 @@ mod tests {
         assert_eq!(request.bytes(buffer), b"x:y");
         assert_eq!(request.bytes(Span::source(0, 3)), b"abc");
         assert_eq!(request.bytes(buffer.slice(2..9)), b"y");
+        for from in [Span::source(0, 3), stored.slice(0..3), buffer] {
+            let expected: Vec<u8> = request.bytes(from).iter().rev().copied().collect();
+            let derived = request.derive(from, |bytes, out| out.extend(bytes.iter().rev()));
+            assert_eq!(request.bytes(derived), expected);
+        }
         request.reset(Bytes::from_static(b"q"));
         assert_eq!(request.bytes(stored), b"");
         assert_eq!(request.bytes(Span::source(0, 1)), b"q");
+    }
+
+    #[test]
+    fn a_default_request_can_be_written_to() {
+        let mut request = Request::default();
+        let stored = request.store(b"a");
+        let buffer = request.fill_buffer(|b| b.push(b'b')).unwrap();
+        assert_eq!((request.bytes(stored), request.bytes(buffer)), (&b"a"[..], &b"b"[..]));
     }
 
     #[test]

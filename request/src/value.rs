@@ -63,7 +63,12 @@ impl Place {
     pub const fn is_key(self) -> bool {
         matches!(
             self,
-            Self::QueryKey | Self::HeaderName | Self::CookieName | Self::FormKey | Self::JsonKey | Self::MultipartKey
+            Self::QueryKey
+                | Self::HeaderName
+                | Self::CookieName
+                | Self::FormKey
+                | Self::JsonKey
+                | Self::MultipartKey
         )
     }
 }
