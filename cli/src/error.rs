@@ -1,0 +1,46 @@
+//! What can go wrong on the command line, in words for the person in front of it.
+
+use std::{io, path::PathBuf};
+
+/// An error of a subcommand.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// A file could not be opened, created or read.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A line of a request file is not a request.
+    #[error("{}, line {line}: {error}", path.display())]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// Why.
+        error: serde_json::Error,
+    },
+    /// The asked-for request is not in the file.
+    #[error("{}: no request with the id {id}", path.display())]
+    NoSuchRow {
+        /// The file.
+        path: PathBuf,
+        /// The id.
+        id: String,
+    },
+    /// Output could not be written.
+    #[error("cannot write: {0}")]
+    Output(#[from] io::Error),
+    /// Output could not be written as JSON.
+    #[error("cannot write: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The arguments do not go together.
+    #[error("{0}")]
+    Usage(&'static str),
+    /// A thread of ours panicked, which is a bug.
+    #[error("a scoring thread panicked; please report it")]
+    Panicked,
+}

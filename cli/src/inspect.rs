@@ -1,0 +1,94 @@
+//! `picket inspect`: one request, explained.
+
+use std::{io::Write, path::PathBuf};
+
+use serde::Serialize;
+
+use crate::{
+    corpus,
+    error::CliError,
+    explain::{Explained, explain},
+    verdict::{BlockOn, Inspector, blocks},
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// A file of labelled requests, from which `--id` picks.
+    #[arg(long, requires = "id")]
+    requests: Option<PathBuf>,
+    /// Ids of requests in that file.
+    #[arg(long, requires = "requests")]
+    id: Vec<String>,
+    /// Also prints every value that was inspected.
+    #[arg(long)]
+    values: bool,
+    /// The tier from which on a request is blocked.
+    #[arg(long, value_enum, default_value_t)]
+    block_on: BlockOn,
+    /// Prints JSON, one object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    id: &'a str,
+    blocked: bool,
+    tier: Option<&'static str>,
+    findings: Vec<Explained>,
+    anomalies: Vec<(&'static str, String)>,
+    spent: u64,
+    unexamined: u32,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    let Some(path) = &arguments.requests else {
+        return Err(CliError::Usage("give --requests FILE --id ID"));
+    };
+    let mut found = Vec::new();
+    corpus::read(path, |row| {
+        if arguments.id.contains(&row.id) {
+            found.push(row);
+        }
+    })?;
+    if let Some(id) = arguments.id.iter().find(|id| !found.iter().any(|row| row.id == **id)) {
+        return Err(CliError::NoSuchRow { path: path.clone(), id: id.clone() });
+    }
+    let mut inspector = Inspector::new();
+    let mut out = std::io::stdout().lock();
+    for row in found {
+        let (outcome, us) = inspector.inspect(&row.recorded(), 1);
+        let request = &inspector.request;
+        let report = Report {
+            id: &row.id,
+            blocked: blocks(&outcome, arguments.block_on),
+            tier: outcome.strongest().map(|finding| finding.tier.name()),
+            findings: explain(request, &outcome),
+            anomalies: request.anomalies.iter().map(|(a, l)| (a.id(), request.render(l))).collect(),
+            spent: outcome.spent,
+            unexamined: outcome.unexamined,
+        };
+        if arguments.json {
+            serde_json::to_writer(&mut out, &report)?;
+            writeln!(out)?;
+            continue;
+        }
+        let word = if report.blocked { "blocked" } else { "passes" };
+        writeln!(out, "{} ({} {}): {word} in mode block; {us:.1} µs", row.id, row.label, row.class)?;
+        for finding in &report.findings {
+            write!(out, "{}", finding.text())?;
+        }
+        for (id, location) in &report.anomalies {
+            writeln!(out, "{id} at {location}")?;
+        }
+        if arguments.values {
+            for value in request.values() {
+                let bytes = request.bytes(value.text);
+                let shown = bytes.get(..600).unwrap_or(bytes);
+                writeln!(out, "  {:?} {} = {}", value.place, request.render(value.location), shown.escape_ascii())?;
+            }
+        }
+        writeln!(out, "derived views: {} bytes; {} values left unexamined\n", report.spent, report.unexamined)?;
+    }
+    Ok(())
+}

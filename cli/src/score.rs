@@ -1,0 +1,129 @@
+//! `picket score`: one verdict line for each labelled request.
+
+use std::{
+    fs::File,
+    io::{BufWriter, Write},
+    path::PathBuf,
+};
+
+use picket_detection::Outcome;
+use picket_request::Request;
+use serde::Serialize;
+
+use crate::{
+    corpus::{self, Recorded, Row},
+    error::CliError,
+    explain::{Explained, explain},
+    verdict::{BlockOn, Inspector, blocks},
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Labelled requests, one JSON object a line, gzipped or not.
+    #[arg(long)]
+    requests: PathBuf,
+    /// Where the verdicts go, one JSON object a line.
+    #[arg(long)]
+    verdicts: PathBuf,
+    /// The tier from which on a request is blocked.
+    #[arg(long, value_enum, default_value_t)]
+    block_on: BlockOn,
+    /// Only requests with one of these labels.
+    #[arg(long)]
+    only_label: Vec<String>,
+    /// Only requests of one of these classes.
+    #[arg(long)]
+    only_class: Vec<String>,
+    /// Only requests of one of these sources.
+    #[arg(long)]
+    only_source: Vec<String>,
+    /// Threads; times are comparable only with one.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// How often each request is inspected; the fastest pass gives `us`.
+    #[arg(long, default_value_t = 3)]
+    passes: u32,
+    /// Adds detector, decode chain, span and facts to each signal.
+    #[arg(long)]
+    explain: bool,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    id: &'a str,
+    blocked: bool,
+    tier: Option<&'static str>,
+    signals: Vec<Seen>,
+    us: f64,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Seen {
+    Short { id: &'static str, location: String, tier: &'static str },
+    Long(Explained),
+}
+
+fn signals(request: &Request, outcome: &Outcome, long: bool) -> Vec<Seen> {
+    let mut seen: Vec<Seen> = if long {
+        explain(request, outcome).into_iter().map(Seen::Long).collect()
+    } else {
+        let short = outcome.findings.iter().map(|finding| Seen::Short {
+            id: finding.signal.id(),
+            location: request.render(finding.location),
+            tier: finding.tier.name(),
+        });
+        short.collect()
+    };
+    seen.extend(request.anomalies.iter().map(|(anomaly, location)| Seen::Short {
+        id: anomaly.id(),
+        location: request.render(location),
+        tier: "possible",
+    }));
+    seen
+}
+
+fn score(rows: &[(Row, Recorded)], arguments: &Arguments) -> Result<Vec<u8>, CliError> {
+    let mut inspector = Inspector::new();
+    let mut lines = Vec::new();
+    for (row, recorded) in rows {
+        let (outcome, us) = inspector.inspect(recorded, arguments.passes);
+        let line = Line {
+            id: &row.id,
+            blocked: blocks(&outcome, arguments.block_on),
+            tier: outcome.strongest().map(|finding| finding.tier.name()),
+            signals: signals(&inspector.request, &outcome, arguments.explain),
+            us: (us * 10.0).round() / 10.0,
+        };
+        serde_json::to_writer(&mut lines, &line)?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    let wanted = |list: &[String], value: &String| list.is_empty() || list.contains(value);
+    let mut rows = Vec::new();
+    corpus::read(&arguments.requests, |row| {
+        if wanted(&arguments.only_label, &row.label)
+            && wanted(&arguments.only_class, &row.class)
+            && wanted(&arguments.only_source, &row.source)
+        {
+            let recorded = row.recorded();
+            rows.push((row, recorded));
+        }
+    })?;
+    let failed = |error| CliError::File { path: arguments.verdicts.clone(), error };
+    let mut file = BufWriter::new(File::create(&arguments.verdicts).map_err(failed)?);
+    let share = rows.len().div_ceil(arguments.threads.max(1)).max(1);
+    let parts = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            rows.chunks(share).map(|part| scope.spawn(|| score(part, arguments))).collect();
+        threads.into_iter().map(|thread| thread.join().map_err(|_| CliError::Panicked)?).collect::<Result<Vec<_>, _>>()
+    })?;
+    for part in parts {
+        file.write_all(&part)?;
+    }
+    file.flush()?;
+    Ok(())
+}

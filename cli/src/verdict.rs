@@ -1,0 +1,78 @@
+//! One inspection from bytes to verdict, with its time.
+
+use std::time::Instant;
+
+use picket_content::{Options, RawHttp, http_request};
+use picket_detection::{Catalogue, Fuel, Outcome, Profile, Scratch, Tier, inspect};
+use picket_request::Request;
+
+use crate::corpus::Recorded;
+
+/// From which tier on mode `block` blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum BlockOn {
+    /// Certain findings only.
+    #[default]
+    Certain,
+    /// Likely findings as well.
+    Likely,
+}
+
+impl BlockOn {
+    pub(crate) const fn tier(self) -> Tier {
+        match self {
+            Self::Certain => Tier::Certain,
+            Self::Likely => Tier::Likely,
+        }
+    }
+}
+
+/// What one thread needs to inspect requests one after another.
+pub(crate) struct Inspector {
+    catalogue: Catalogue,
+    profile: Profile,
+    scratch: Scratch,
+    /// The request that was inspected last.
+    pub(crate) request: Request,
+}
+
+impl Inspector {
+    pub(crate) fn new() -> Self {
+        Self {
+            catalogue: Catalogue::built_in(),
+            profile: Profile::default(),
+            scratch: Scratch::default(),
+            request: Request::default(),
+        }
+    }
+
+    /// Parses and inspects a request `passes` times; answers the outcome and the microseconds of the fastest pass.
+    pub(crate) fn inspect(&mut self, recorded: &Recorded, passes: u32) -> (Outcome, f64) {
+        let headers: Vec<_> = recorded.headers.iter().map(|(n, v)| (n.as_slice(), v.as_slice())).collect();
+        let raw = RawHttp {
+            method: &recorded.method,
+            path: &recorded.path,
+            query: &recorded.query,
+            headers: &headers,
+            body: &recorded.body,
+        };
+        let (mut outcome, mut best) = (Outcome::default(), f64::INFINITY);
+        for _ in 0..passes.max(1) {
+            let start = Instant::now();
+            http_request(&mut self.request, &raw, &Options::default());
+            outcome = self.run();
+            best = best.min(start.elapsed().as_secs_f64() * 1e6);
+        }
+        (outcome, best)
+    }
+
+    fn run(&mut self) -> Outcome {
+        let bytes = self.request.values().iter().map(|value| value.text.len()).sum();
+        inspect(&self.catalogue, &self.request, &self.profile, &mut self.scratch, Fuel::for_bytes(bytes))
+    }
+}
+
+/// What mode `block` does on first sight with the built-in policy.
+pub(crate) fn blocks(outcome: &Outcome, on: BlockOn) -> bool {
+    outcome.strongest().is_some_and(|finding| finding.tier >= on.tier())
+}
