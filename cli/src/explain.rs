@@ -32,10 +32,8 @@ const SHOWN: usize = 300;
 
 impl Explained {
     pub(crate) fn new(request: &Request, finding: &Finding) -> Self {
-        let value = request
-            .values()
-            .get(finding.value as usize)
-            .map_or(&[][..], |value| request.bytes(value.text));
+        let value =
+            request.values().get(finding.value as usize).map_or(&[][..], |value| request.bytes(value.text));
         let facts = finding.facts.iter().map(|fact| ExplainedFact {
             name: fact.name,
             kind: format!("{:?}", fact.kind).to_lowercase(),
@@ -94,6 +92,8 @@ fn escaped(bytes: &[u8], span: &Range<u32>, plain: bool) -> String {
 /// All findings, the surest first.
 pub(crate) fn explain(request: &Request, outcome: &Outcome) -> Vec<Explained> {
     let mut findings: Vec<&Finding> = outcome.findings.iter().collect();
-    findings.sort_by_key(|finding| (std::cmp::Reverse(finding.signal.is_attack()), std::cmp::Reverse(finding.tier)));
+    findings.sort_by_key(|finding| {
+        (std::cmp::Reverse(finding.signal.is_attack()), std::cmp::Reverse(finding.tier))
+    });
     findings.into_iter().map(|finding| Explained::new(request, finding)).collect()
 }

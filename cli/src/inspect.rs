@@ -85,10 +85,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
             for value in request.values() {
                 let bytes = request.bytes(value.text);
                 let shown = bytes.get(..600).unwrap_or(bytes);
-                writeln!(out, "  {:?} {} = {}", value.place, request.render(value.location), shown.escape_ascii())?;
+                writeln!(
+                    out,
+                    "  {:?} {} = {}",
+                    value.place,
+                    request.render(value.location),
+                    shown.escape_ascii()
+                )?;
             }
         }
-        writeln!(out, "derived views: {} bytes; {} values left unexamined\n", report.spent, report.unexamined)?;
+        writeln!(
+            out,
+            "derived views: {} bytes; {} values left unexamined\n",
+            report.spent, report.unexamined
+        )?;
     }
     Ok(())
 }

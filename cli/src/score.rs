@@ -117,9 +117,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let mut file = BufWriter::new(File::create(&arguments.verdicts).map_err(failed)?);
     let share = rows.len().div_ceil(arguments.threads.max(1)).max(1);
     let parts = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            rows.chunks(share).map(|part| scope.spawn(|| score(part, arguments))).collect();
-        threads.into_iter().map(|thread| thread.join().map_err(|_| CliError::Panicked)?).collect::<Result<Vec<_>, _>>()
+        let threads: Vec<_> = rows.chunks(share).map(|part| scope.spawn(|| score(part, arguments))).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().map_err(|_| CliError::Panicked)?)
+            .collect::<Result<Vec<_>, _>>()
     })?;
     for part in parts {
         file.write_all(&part)?;
