@@ -4,6 +4,7 @@
 //! values. It never fails: what cannot be taken apart becomes a value as a whole, plus an anomaly.
 
 mod headers;
+pub mod json;
 mod parts;
 mod path;
 mod percent;

@@ -8,6 +8,8 @@ pub const DECODED_BYTES: usize = 8 * 1024 * 1024;
 pub const INFLATE_RATIO: usize = 200;
 /// Values of one request. What lies beyond is reported as [`crate::Anomaly::Oversize`].
 pub const VALUES: usize = 65_536;
+/// Undivided remainders that may stand beyond [`VALUES`].
+pub const RESTS: usize = 256;
 /// Location nodes of one request.
 pub const LOCATIONS: usize = 131_072;
 /// Nesting depth of JSON, XML or GraphQL that is tracked by name; deeper values are still inspected.
@@ -22,3 +24,7 @@ pub const UPLOAD_PREFIX: usize = 65_536;
 pub const BUFFERS: usize = 1_024;
 /// Anomalies that are kept with their location; further ones are kept by kind only.
 pub const ANOMALIES: usize = 64;
+/// Tokens of one JSON text; 24 bytes of memory each. What lies beyond is inspected as one undivided text.
+pub const JSON_TOKENS: usize = 262_144;
+/// Of these, how many are kept for the outermost levels, so that a flood inside a body cannot hide an envelope.
+pub const JSON_TOKENS_SHALLOW: usize = 32_768;

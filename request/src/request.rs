@@ -191,6 +191,17 @@ impl Request {
         true
     }
 
+    /// Adds one undivided value for a stretch that was too much to take apart, so that passing a cap never means that
+    /// bytes go unexamined. A few places beyond [`limits::VALUES`] are kept for it.
+    pub fn push_rest(&mut self, value: Value) -> bool {
+        self.anomalies.raise(crate::Anomaly::Oversize, value.location);
+        let room = self.values.len() < limits::VALUES + limits::RESTS;
+        if room {
+            self.values.push(value);
+        }
+        room
+    }
+
     /// Adds a value that was not encoded.
     pub fn push_plain(&mut self, text: Span, place: Place, name: Span, location: LocationId) -> bool {
         self.push(Value { text, raw: text, place, name, location })
@@ -352,5 +363,13 @@ mod tests {
         }
         assert!(!request.push_plain(Span::source(0, 1), Place::Query, Span::EMPTY, LocationId::ROOT));
         assert!(request.anomalies.contains(crate::Anomaly::Oversize));
+        let rest = Value {
+            text: Span::source(0, 1),
+            raw: Span::source(0, 1),
+            place: Place::Body,
+            name: Span::EMPTY,
+            location: LocationId::ROOT,
+        };
+        assert!(request.push_rest(rest), "the remainder is still examined");
     }
 }
