@@ -1,1 +1,16 @@
-//! Findings to a verdict.
+//! Findings to a verdict: the only place in Picket that decides.
+//!
+//! It is pure over its inputs. It may not know events' JSON, the network, the clock or the environment: what it needs
+//! of those is handed in.
+
+mod block;
+mod decide;
+mod failure;
+mod mode;
+mod verdict;
+
+pub use block::{BlockResponse, BlockStatusError};
+pub use decide::{Facts, Policy, decide};
+pub use failure::OnFailure;
+pub use mode::{BlockLine, Mode};
+pub use verdict::{Action, Reason, Verdict};

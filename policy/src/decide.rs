@@ -1,0 +1,148 @@
+//! The decision.
+
+use picket_detection::Outcome;
+
+use crate::{Action, BlockLine, BlockResponse, Mode, OnFailure, Reason, Verdict};
+
+/// What the owner wants.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// How far Picket goes.
+    pub mode: Mode,
+    /// The least certain finding that is blocked on first sight.
+    pub block_on: BlockLine,
+    /// How a block is answered.
+    pub response: BlockResponse,
+    /// What happens to requests that could not be inspected because of a fault of ours.
+    pub on_failure: OnFailure,
+    /// Whether mode `block` also blocks requests of which something suspicious was left unexamined.
+    pub allow_unexamined: bool,
+}
+
+/// What is known besides the outcome.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts {
+    /// Whether the event source has a tested block answer.
+    pub can_block: bool,
+    /// Whether the client is flagged at this moment.
+    pub client_is_flagged: bool,
+}
+
+/// Decides about one request. `outcome` is `None` where a fault of ours kept it from being inspected.
+#[must_use]
+pub fn decide(policy: &Policy, outcome: Option<&Outcome>, facts: Facts) -> Verdict {
+    let reason = match outcome {
+        None if policy.on_failure == OnFailure::Closed => Some(Reason::Fault),
+        None => None,
+        Some(outcome) => crossing(policy, outcome, facts),
+    };
+    let action = match (policy.mode, reason) {
+        (_, None) | (Mode::Off, _) => Action::Allow,
+        (Mode::Block, Some(_)) if facts.can_block => Action::Block,
+        (Mode::Block | Mode::Log, Some(_)) => Action::WouldBlock,
+    };
+    let log_only_source = policy.mode == Mode::Block && action == Action::WouldBlock;
+    Verdict { action, reason: reason.unwrap_or(Reason::Clean), log_only_source }
+}
+
+/// The surest attack finding that crosses the line, or what was left unexamined.
+fn crossing(policy: &Policy, outcome: &Outcome, facts: Facts) -> Option<Reason> {
+    let crosses = |tier| policy.block_on.blocks(tier, facts.client_is_flagged);
+    let surest = outcome
+        .findings
+        .iter()
+        .enumerate()
+        .filter(|(_, finding)| finding.signal.is_attack() && crosses(finding.tier))
+        // The first of the surest: `max_by_key` would give the last.
+        .min_by_key(|(_, finding)| std::cmp::Reverse(finding.tier));
+    match surest {
+        Some((index, _)) => Some(Reason::Finding(index)),
+        None if outcome.unexamined > 0 && !policy.allow_unexamined => Some(Reason::Unexamined),
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use picket_detection::{Chain, Finding, Signal, Tier};
+    use picket_request::{Anomaly, LocationId};
+
+    use super::*;
+
+    fn finding(signal: Signal, tier: Tier) -> Finding {
+        Finding {
+            signal,
+            tier,
+            detector: "test",
+            version: 1,
+            value: 0,
+            location: LocationId::ROOT,
+            chain: Chain::default(),
+            span: 0..0,
+            facts: Vec::new(),
+        }
+    }
+
+    fn outcome(findings: Vec<Finding>) -> Outcome {
+        Outcome { findings, ..Outcome::default() }
+    }
+
+    const HTTP: Facts = Facts { can_block: true, client_is_flagged: false };
+
+    #[test]
+    fn the_mode_decides_what_becomes_of_a_certain_finding() {
+        let outcome =
+            outcome(vec![finding(Signal::Xss, Tier::Possible), finding(Signal::Sqli, Tier::Certain)]);
+        let table =
+            [(Mode::Block, Action::Block), (Mode::Log, Action::WouldBlock), (Mode::Off, Action::Allow)];
+        for (mode, action) in table {
+            let verdict = decide(&Policy { mode, ..Policy::default() }, Some(&outcome), HTTP);
+            assert_eq!((verdict.action, verdict.reason), (action, Reason::Finding(1)), "{mode}");
+            assert!(!verdict.log_only_source);
+        }
+    }
+
+    #[test]
+    fn a_source_without_a_block_answer_is_only_logged() {
+        let outcome = outcome(vec![finding(Signal::Sqli, Tier::Certain)]);
+        let policy = Policy { mode: Mode::Block, ..Policy::default() };
+        let verdict = decide(&policy, Some(&outcome), Facts::default());
+        assert_eq!(verdict.action, Action::WouldBlock);
+        assert!(verdict.log_only_source);
+    }
+
+    #[test]
+    fn anomalies_never_block() {
+        let outcome = outcome(vec![finding(Signal::Anomaly(Anomaly::NullByte), Tier::Certain)]);
+        let policy = Policy { mode: Mode::Block, block_on: BlockLine::Likely, ..Policy::default() };
+        assert_eq!(decide(&policy, Some(&outcome), HTTP).action, Action::Allow);
+    }
+
+    #[test]
+    fn what_was_left_unexamined_blocks_unless_the_owner_allows_it() {
+        let outcome = Outcome { unexamined: 1, ..Outcome::default() };
+        let mut policy = Policy { mode: Mode::Block, ..Policy::default() };
+        let verdict = decide(&policy, Some(&outcome), HTTP);
+        assert_eq!((verdict.action, verdict.reason), (Action::Block, Reason::Unexamined));
+        policy.allow_unexamined = true;
+        assert_eq!(decide(&policy, Some(&outcome), HTTP).action, Action::Allow);
+    }
+
+    #[test]
+    fn a_fault_passes_unless_the_owner_chose_fail_closed() {
+        let mut policy = Policy { mode: Mode::Block, ..Policy::default() };
+        assert_eq!(decide(&policy, None, HTTP).action, Action::Allow);
+        policy.on_failure = OnFailure::Closed;
+        let verdict = decide(&policy, None, HTTP);
+        assert_eq!((verdict.action, verdict.reason), (Action::Block, Reason::Fault));
+    }
+
+    #[test]
+    fn a_flag_makes_likely_findings_block() {
+        let outcome = outcome(vec![finding(Signal::Cmdexe, Tier::Likely)]);
+        let policy = Policy { mode: Mode::Block, ..Policy::default() };
+        assert_eq!(decide(&policy, Some(&outcome), HTTP).action, Action::Allow);
+        let flagged = Facts { client_is_flagged: true, ..HTTP };
+        assert_eq!(decide(&policy, Some(&outcome), flagged).action, Action::Block);
+    }
+}

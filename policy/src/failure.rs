@@ -1,0 +1,17 @@
+//! What happens to a request that Picket could not inspect.
+
+use std::{fmt, str::FromStr};
+
+use crate::mode::words;
+
+/// The one named value that says whether a fault inside Picket lets a request pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The original bytes go through, and the fault is counted.
+    #[default]
+    Open,
+    /// The request is blocked. Only an owner who said so gets this.
+    Closed,
+}
+
+words!(OnFailure { "open" = OnFailure::Open, "closed" = OnFailure::Closed, });
