@@ -6,4 +6,4 @@ mod names;
 mod patterns;
 mod redact;
 
-pub use redact::{Redacted, excerpt, path};
+pub use redact::{Redacted, excerpt, location, method, path};

@@ -36,8 +36,10 @@ const WITHHELD: &str = "[redacted]";
 const EXCERPT: usize = 96;
 /// Bytes on either side of an excerpt that are read so that a number cut by its edge is still recognised.
 const MARGIN: usize = 64;
-/// Bytes of a path.
+/// Bytes of a path or a location.
 const PATH: usize = 256;
+/// Bytes of a method.
+const METHOD: usize = 16;
 
 /// The offending bytes of a value, at `span` of a decoded `view` of it.
 ///
@@ -70,6 +72,20 @@ pub fn path(request: &Request) -> Redacted<String> {
     let path = request.bytes(request.path);
     let end = path.iter().position(|&byte| byte == b'?').unwrap_or(path.len());
     Redacted(masked(path, 0..end, PATH))
+}
+
+/// A location as text; keys are names that a sender chose, so they are masked and capped like everything else.
+#[must_use]
+pub fn location(request: &Request, location: LocationId) -> Redacted<String> {
+    let text = request.render(location);
+    Redacted(masked(text.as_bytes(), 0..text.len(), PATH))
+}
+
+/// The HTTP method.
+#[must_use]
+pub fn method(request: &Request) -> Redacted<String> {
+    let method = request.bytes(request.method);
+    Redacted(masked(method, 0..method.len(), METHOD))
 }
 
 fn has_sensitive_key(request: &Request, mut location: LocationId) -> bool {
