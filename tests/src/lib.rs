@@ -1,1 +1,4 @@
-//! Black-box tests of the built binaries.
+//! Black-box tests of the built binaries, and what they have in common.
+
+pub mod double;
+pub mod proxied;

@@ -1,0 +1,197 @@
+//! Bodies on their way through: streamed as they come, or held and then sent. It may not know what a body means.
+//!
+//! A body keeps its framing kind: one that came with a length has an exact size, one that came chunked has none. Until it was polled to
+//! its end no body says that it has ended, because hyper would then frame an empty chunked body as `Content-Length: 0`.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::handler_head::{HandlerHead, HeadScanner};
+use crate::invocation::InvocationKey;
+use crate::ledger::Ledger;
+
+/// Why a body broke off. Either side then sees a broken connection, as it would without a proxy.
+pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+pub(crate) enum Payload {
+    /// No body at all.
+    None,
+    /// Frames pass as they come, with the back-pressure of who reads them.
+    Stream { inner: Incoming, tee: Option<Arc<Mutex<Tee>>> },
+    /// What the platform says to a HEAD, or with 304: headers about a body that does not follow.
+    Described,
+    /// What was held, and then what was not read yet.
+    Held(Box<Held>),
+}
+
+pub(crate) struct Held {
+    pub(crate) chunks: VecDeque<Bytes>,
+    pub(crate) trailers: Option<HeaderMap>,
+    /// The exact size, where the body came with one.
+    pub(crate) length: Option<u64>,
+    /// What follows the held bytes.
+    pub(crate) rest: Rest,
+    pub(crate) delivery: Option<Delivery>,
+}
+
+pub(crate) enum Rest {
+    Nothing,
+    Stream(Incoming),
+    Broken(BodyError),
+}
+
+/// Notices that an event was not written to the runtime: a body that is dropped before its end.
+pub(crate) struct Delivery {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) key: InvocationKey,
+    pub(crate) undelivered: Arc<crate::counters::Counters>,
+    pub(crate) done: bool,
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if !self.done {
+            self.ledger.take_back(&self.key);
+            crate::counters::count(&self.undelivered.events_undelivered);
+        }
+    }
+}
+
+/// What is kept of a handler's answer while it streams past.
+pub(crate) struct Tee {
+    prefix: Vec<u8>,
+    prefix_limit: usize,
+    scanner: Option<HeadScanner>,
+    pub(crate) bytes: u64,
+    pub(crate) trailers: Option<HeaderMap>,
+    pub(crate) complete: bool,
+}
+
+impl Tee {
+    pub(crate) fn new(prefix_limit: usize) -> Self {
+        Self {
+            prefix: Vec::new(),
+            prefix_limit,
+            scanner: Some(HeadScanner::default()),
+            bytes: 0,
+            trailers: None,
+            complete: false,
+        }
+    }
+
+    fn data(&mut self, data: &[u8]) {
+        self.bytes += data.len() as u64;
+        let room = self.prefix_limit - self.prefix.len();
+        self.prefix.extend_from_slice(data.get(..room).unwrap_or(data));
+        // The scanner reads what a handler wrote; a mistake in it must not break the answer off.
+        if let Some(mut scanner) = self.scanner.take() {
+            self.scanner = catch_unwind(AssertUnwindSafe(move || {
+                scanner.feed(data);
+                scanner
+            }))
+            .ok();
+        }
+    }
+
+    /// Takes out what was kept.
+    pub(crate) fn finish(&mut self) -> (Bytes, Option<HandlerHead>) {
+        let head = self.scanner.take().and_then(HeadScanner::finish);
+        (Bytes::from(std::mem::take(&mut self.prefix)), head)
+    }
+}
+
+impl Body for Payload {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::None | Self::Described => Poll::Ready(None),
+            Self::Stream { inner, tee } => {
+                let frame = Pin::new(&mut *inner).poll_frame(context);
+                if let (Poll::Ready(frame), Some(tee)) = (&frame, tee) {
+                    let mut tee = tee.lock().unwrap_or_else(PoisonError::into_inner);
+                    match frame {
+                        Some(Ok(frame)) => {
+                            if let Some(data) = frame.data_ref() {
+                                tee.data(data);
+                            } else if let Some(trailers) = frame.trailers_ref() {
+                                tee.trailers = Some(trailers.clone());
+                                tee.complete = true;
+                            }
+                        }
+                        Some(Err(_)) => {}
+                        None => tee.complete = true,
+                    }
+                    tee.complete |= inner.is_end_stream();
+                }
+                frame.map_err(Into::into)
+            }
+            Self::Held(held) => held.poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Stream { inner, .. } => inner.is_end_stream(),
+            Self::Described | Self::Held(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::None => SizeHint::with_exact(0),
+            Self::Stream { inner, .. } => inner.size_hint(),
+            Self::Described => SizeHint::default(),
+            Self::Held(held) => held.length.map_or_else(SizeHint::default, SizeHint::with_exact),
+        }
+    }
+}
+
+impl Held {
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(chunk) = self.chunks.pop_front() {
+            if self.chunks.is_empty() && self.trailers.is_none() && matches!(self.rest, Rest::Nothing) {
+                // hyper does not ask a body of known length for the end that it knows of.
+                self.delivered();
+            }
+            return Poll::Ready(Some(Ok(Frame::data(chunk))));
+        }
+        match &mut self.rest {
+            Rest::Stream(inner) => {
+                let frame = Pin::new(&mut *inner).poll_frame(context);
+                let ended = matches!(frame, Poll::Ready(None)) || inner.is_end_stream();
+                if ended {
+                    self.delivered();
+                }
+                return frame.map_err(Into::into);
+            }
+            Rest::Broken(_) => {
+                if let Rest::Broken(error) = std::mem::replace(&mut self.rest, Rest::Nothing) {
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+            Rest::Nothing => {}
+        }
+        self.delivered();
+        Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
+    }
+
+    fn delivered(&mut self) {
+        if let Some(delivery) = &mut self.delivery {
+            delivery.done = true;
+        }
+    }
+}
