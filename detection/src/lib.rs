@@ -11,6 +11,7 @@ mod finding;
 mod input;
 mod inspect;
 pub mod limits;
+mod paths;
 mod profile;
 mod scan;
 mod scratch;

@@ -2,4 +2,7 @@
 
 /// Reusable memory of one inspecting thread. Each family of detectors keeps its token arena here.
 #[derive(Debug, Default)]
-pub struct Scratch {}
+pub struct Scratch {
+    /// A path, folded.
+    pub(crate) path: Vec<u8>,
+}

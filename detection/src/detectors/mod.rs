@@ -10,4 +10,6 @@ macro_rules! detectors {
     };
 }
 
-detectors! {}
+detectors! {
+    traversal,
+}
