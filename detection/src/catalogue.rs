@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Input, Scratch, Signal, Sink};
+use crate::{Input, Scratch, Signal, Sink, detectors::ALL};
 
 /// One detector: what it reports, when it is worth running, and how it looks.
 pub struct Detector {
@@ -28,18 +28,33 @@ impl fmt::Debug for Detector {
 /// The detectors that run.
 #[derive(Clone, Copy, Debug)]
 pub struct Catalogue {
-    pub(crate) detectors: &'static [&'static Detector],
+    /// Bit `i` for the detector `i` of [`crate::detectors::ALL`].
+    mask: u128,
 }
 
 impl Catalogue {
     /// Every detector of this build.
     #[must_use]
     pub fn built_in() -> Self {
-        Self { detectors: crate::detectors::ALL }
+        Self { mask: u128::MAX }
     }
 
     /// The detectors, in the order in which they run.
     pub fn iter(&self) -> impl Iterator<Item = &'static Detector> {
-        self.detectors.iter().copied()
+        self.enabled().map(|(_, detector)| detector)
+    }
+
+    /// One detector of this build alone, by its name.
+    #[must_use]
+    pub fn only(name: &str) -> Option<Self> {
+        let index = ALL.iter().position(|detector| detector.name == name)?;
+        Some(Self { mask: 1 << index })
+    }
+
+    /// The detectors that run, each with its place in the list.
+    pub(crate) fn enabled(self) -> impl Iterator<Item = (usize, &'static Detector)> {
+        ALL.iter().copied().enumerate().filter(move |(index, _)| self.mask >> index & 1 != 0)
     }
 }
+
+const _: () = assert!(ALL.len() <= 128, "the mask of a catalogue has 128 bits");

@@ -51,7 +51,19 @@ impl<'a> Input<'a> {
     /// A view.
     #[must_use]
     pub fn new(bytes: &'a [u8], place: Place, name: &'a [u8], chain: Chain, profile: &'a Profile) -> Self {
-        Self { bytes, classes: Classes::of(bytes), place, name, chain, profile, shape: OnceCell::new() }
+        Self::seen(bytes, Classes::of(bytes), place, name, chain, profile)
+    }
+
+    /// A view whose classes are known.
+    pub(crate) const fn seen(
+        bytes: &'a [u8],
+        classes: Classes,
+        place: Place,
+        name: &'a [u8],
+        chain: Chain,
+        profile: &'a Profile,
+    ) -> Self {
+        Self { bytes, classes, place, name, chain, profile, shape: OnceCell::new() }
     }
 
     /// What kind of text it is; computed when first asked for.

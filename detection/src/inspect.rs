@@ -1,8 +1,17 @@
 //! The heart: every value of a request, through its decoders, to every detector that it concerns.
+//!
+//! Two passes: every value as it is, at no charge; then its derived views, for fuel.
 
-use picket_request::Request;
+use picket_request::{Anomaly, Request};
 
-use crate::{Catalogue, Chain, Fuel, Input, Outcome, Profile, Scratch, Sink};
+use crate::{
+    Catalogue, Chain, Fuel, Input, Outcome, Profile, Scratch,
+    anchors::scan,
+    decoders::View,
+    dispatch::{Origin, look},
+    limits,
+    views::{Pending, Views, Work, note, wanted},
+};
 
 /// Inspects a request. It cannot fail, and the same arguments give the same outcome.
 pub fn inspect(
@@ -12,29 +21,60 @@ pub fn inspect(
     scratch: &mut Scratch,
     fuel: Fuel,
 ) -> Outcome {
-    let _ = fuel;
     let mut outcome = Outcome::default();
+    let mut views = std::mem::take(&mut scratch.views);
+    views.pending.clear();
     for (index, value) in request.values().iter().enumerate() {
-        let input = Input::new(
-            request.bytes(value.text),
-            value.place,
-            request.bytes(value.name),
-            Chain::default(),
-            profile,
-        );
-        for detector in catalogue.iter() {
-            if (detector.gate)(&input) {
-                let value_index = u32::try_from(index).unwrap_or(u32::MAX);
-                let mut sink = Sink {
-                    outcome: &mut outcome,
-                    detector,
-                    value: value_index,
-                    location: value.location,
-                    chain: input.chain,
-                };
-                (detector.run)(&input, scratch, &mut sink);
+        let bytes = request.bytes(value.text);
+        let seen = scan(bytes);
+        let chain = Chain::default();
+        let input = Input::seen(bytes, seen.classes, value.place, request.bytes(value.name), chain, profile);
+        look(catalogue, &input, seen.anchors, Origin::new(index, value), scratch, &mut outcome);
+        if wanted(&View { bytes, seen, place: value.place, chain }) {
+            views.pending.push(Pending { index, seen, examined: 0, spent: 0 });
+        }
+    }
+    if !views.pending.is_empty() {
+        let mut work = Work { catalogue, request, profile, scratch, outcome: &mut outcome };
+        derive(&mut views, &mut work, fuel);
+    }
+    views.shrink();
+    scratch.views = views;
+    outcome
+}
+
+/// Spends fuel on derived views. Each value has an allotment of its own, in proportion to its length, so that no other
+/// value can use it up; what is left over is then shared among those that had too little.
+fn derive(views: &mut Views, work: &mut Work<'_>, fuel: Fuel) {
+    let mut pending = std::mem::take(&mut views.pending);
+    let raw: u64 = pending.iter().map(|p| length(work, p)).sum();
+    let count = pending.len() as u64;
+    let spare = fuel.0.saturating_sub(raw.saturating_mul(limits::FUEL_FACTOR));
+    let mut left = fuel.0;
+    pending.retain_mut(|value| {
+        let own = length(work, value).saturating_mul(limits::FUEL_FACTOR) + spare / count;
+        let complete = views.derive(work, value, own.min(left));
+        left = left.saturating_sub(value.spent);
+        !complete
+    });
+    let mut rest = pending.len() as u64;
+    for value in &mut pending {
+        let before = value.spent;
+        let complete = left > 0 && views.derive(work, value, before + left / rest);
+        left = left.saturating_sub(value.spent.saturating_sub(before));
+        rest -= 1;
+        if !complete {
+            work.outcome.unexamined += 1;
+            if let Some(found) = work.request.values().get(value.index) {
+                let origin = Origin::new(value.index, found);
+                note(work.outcome, Anomaly::InspectionTimeout, origin, Chain::default());
             }
         }
     }
-    outcome
+    work.outcome.spent = fuel.0 - left;
+    views.pending = pending;
+}
+
+fn length(work: &Work<'_>, pending: &Pending) -> u64 {
+    work.request.values().get(pending.index).map_or(0, |value| value.text.len() as u64)
 }

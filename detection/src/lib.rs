@@ -3,9 +3,12 @@
 //! It may not know policy, events, I/O, clocks or threads. It is pure and deterministic, uses linear time and bounded
 //! memory, and cannot fail: malformed input is a finding or nothing, never an error.
 
+mod anchors;
 mod catalogue;
 mod chain;
+mod decoders;
 pub mod detectors;
+mod dispatch;
 mod fact;
 mod finding;
 mod input;
@@ -17,6 +20,7 @@ mod scan;
 mod scratch;
 mod signal;
 mod sink;
+mod views;
 
 pub use catalogue::{Catalogue, Detector};
 pub use chain::{Chain, Decoder};

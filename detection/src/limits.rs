@@ -10,3 +10,5 @@ pub const FUEL_BASE: u64 = 64 * 1024;
 pub const FINDINGS: usize = 256;
 /// Facts that one finding may carry.
 pub const FACTS: usize = 12;
+/// What a derived view costs at least, in bytes.
+pub const VIEW_COST: usize = 8;

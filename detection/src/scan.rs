@@ -76,7 +76,11 @@ impl Classes {
     /// The classes of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self(bytes.iter().fold(0, |seen, &byte| seen | TABLE[byte as usize]))
+        Self(bytes.iter().fold(0, |seen, &byte| seen | CLASS_OF[byte as usize]))
+    }
+
+    pub(crate) const fn from_bits(bits: u32) -> Self {
+        Self(bits)
     }
 
     /// Whether a class occurs.
@@ -90,9 +94,15 @@ impl Classes {
     pub fn any(self, classes: &[Class]) -> bool {
         classes.iter().any(|&class| self.has(class))
     }
+
+    /// Whether only those classes occur.
+    #[must_use]
+    pub fn only(self, classes: &[Class]) -> bool {
+        self.0 & !classes.iter().fold(0, |bits, &class| bits | class as u32) == 0
+    }
 }
 
-static TABLE: [u32; 256] = table();
+pub(crate) static CLASS_OF: [u32; 256] = table();
 
 const fn table() -> [u32; 256] {
     let mut table = [0; 256];

@@ -1,8 +1,11 @@
 //! Memory that inspections share, so that a clean request allocates nothing.
 
+use crate::views::Views;
+
 /// Reusable memory of one inspecting thread. Each family of detectors keeps its token arena here.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// A path, folded.
     pub(crate) path: Vec<u8>,
+    pub(crate) views: Views,
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use picket_request::LocationId;
 
-use crate::{Chain, Detector, Fact, Finding, Outcome, Tier, limits};
+use crate::{Chain, Decoder, Detector, Fact, FactKind, Finding, Outcome, Tier, limits};
 
 /// Collects the findings of one view of one value.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct Sink<'a> {
     pub(crate) value: u32,
     pub(crate) location: LocationId,
     pub(crate) chain: Chain,
+    /// Bytes of the view, which no span may leave.
+    pub(crate) length: usize,
 }
 
 impl Sink<'_> {
@@ -26,6 +28,8 @@ impl Sink<'_> {
     /// The same under another signal than the detector's own.
     pub fn report_as(&mut self, signal: crate::Signal, span: Range<usize>, facts: &[&'static Fact]) {
         let Some(tier) = Tier::of(Fact::sum(facts)) else { return };
+        let tier = tier.min(cap(self.chain, facts));
+        let span = span.start.min(self.length)..span.end.min(self.length);
         let same = |finding: &&mut Finding| finding.value == self.value && finding.signal == signal;
         let narrow = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
         let finding = || Finding {
@@ -48,5 +52,18 @@ impl Sink<'_> {
         } else {
             self.outcome.dropped += 1;
         }
+    }
+}
+
+/// How sure a finding in a view can be. Base64, hexadecimal digits and whole-text encodings are undone on suspicion: by
+/// chance, or in telemetry, they decode to words that attacks use. There words alone are no evidence; structure is.
+fn cap(chain: Chain, facts: &[&'static Fact]) -> Tier {
+    let suspicion = [Decoder::Base64, Decoder::Hex, Decoder::Charset];
+    if suspicion.iter().any(|&decoder| chain.contains(decoder))
+        && facts.iter().all(|fact| matches!(fact.kind, FactKind::Lexical | FactKind::Doubt))
+    {
+        Tier::Possible
+    } else {
+        Tier::Certain
     }
 }

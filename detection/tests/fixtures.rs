@@ -5,6 +5,13 @@
 //! (default `query`), `name` and `signal` (where it is not the detector's own). `fixtures/benign.toml` goes to every
 //! detector: nothing there may be certain, and `likely` needs `allow = "likely"` in the case.
 
+#![expect(
+    clippy::panic,
+    clippy::expect_used,
+    clippy::string_slice,
+    reason = "a broken fixture ends the test"
+)]
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use bytes::Bytes;

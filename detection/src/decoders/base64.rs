@@ -1,0 +1,75 @@
+//! Base64 and base64url, padded or not, whole or inside a text, where it decodes to text (RFC 4648).
+
+use picket_request::Place;
+
+use super::{Decoding, Pieces, View, is_text};
+use crate::Decoder;
+
+pub(super) static DECODING: Decoding =
+    Decoding { decoder: Decoder::Base64, wants: |view| view.seen.run as usize >= SHORTEST, run };
+
+/// The shortest run that is looked at: nine bytes of text.
+const SHORTEST: usize = 12;
+/// Shorter runs must decode to ASCII: by chance a short word decodes to UTF-8 now and then.
+const SHORT: usize = 24;
+
+/// The six bits that a digit stands for, in either alphabet.
+pub(super) const fn sextet(byte: u8) -> Option<u8> {
+    match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' | b'-' => Some(62),
+        b'/' | b'_' => Some(63),
+        _ => None,
+    }
+}
+
+fn run(view: &View<'_>, pieces: &mut Pieces) {
+    // In a path the slash separates segments.
+    let path = matches!(view.place, Place::Path | Place::PathParameter);
+    let digit = |&byte: &u8| sextet(byte).is_some() && !(path && byte == b'/');
+    let mut rest = view.bytes;
+    while !rest.is_empty() {
+        let skip = rest.iter().take_while(|byte| !digit(byte)).count();
+        rest = rest.get(skip..).unwrap_or_default();
+        let count = rest.iter().take_while(|byte| digit(byte)).count();
+        let (run, tail) = rest.split_at(count);
+        rest = tail;
+        if count >= SHORTEST {
+            pieces.piece(|out| decode(run, out));
+        }
+    }
+}
+
+/// Appends what a run decodes to; answers whether it is text.
+fn decode(run: &[u8], out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    // A last digit alone carries no whole byte.
+    if run.len() % 4 == 1 {
+        return false;
+    }
+    let (mut wide, mut zeros) = (None, 0);
+    for group in run.chunks(4) {
+        let bits = group.iter().fold(0_u32, |bits, &b| bits << 6 | u32::from(sextet(b).unwrap_or(0)));
+        let bits = bits << (6 * (4 - group.len()));
+        for byte in bits.to_be_bytes().into_iter().skip(1).take(group.len() - 1) {
+            // UTF-16 text, as PowerShell wants it, has a NUL in every other byte.
+            if byte == 0 {
+                let odd = (out.len() - start) % 2;
+                if *wide.get_or_insert(odd) != odd || out.len() - start > 3 + zeros * 4 {
+                    return false;
+                }
+                zeros += 1;
+            } else if byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r') || byte == 0x7f {
+                return false;
+            }
+            out.push(byte);
+        }
+    }
+    let text = out.get(start..).unwrap_or_default();
+    if wide.is_some() {
+        return zeros * 3 >= text.len();
+    }
+    is_text(text) && (run.len() >= SHORT || text.is_ascii())
+}
