@@ -1,3 +1,42 @@
-//! Everything that is not cargo's own job.
+//! `cargo xtask`: everything that is not cargo's own job. Knows the commands; each one lives in a module of its own.
 
-fn main() {}
+mod command;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Everything that is not cargo's own job")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Fetch and build what the black-box tests need, under cargo's target folder
+    Setup {
+        /// Install missing system packages too (Debian and Ubuntu)
+        #[arg(long)]
+        install: bool,
+    },
+    /// Set up what the tests need and run them all
+    Test(test::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Setup { install } => setup::all(install).map(|_missing| ()),
+        Task::Test(options) => test::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! System packages, for machines where installing them is wanted (`--install`). Knows Debian's names; not what the tools are for.
+
+use std::process::Command;
+
+use crate::command;
+
+/// A program that must be on the path, and the Debian package that brings it.
+const PACKAGES: &[(&str, &str)] = &[
+    ("unshare", "util-linux"),
+    ("python3", "python3"),
+    ("pip3", "python3-pip"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("autoconf", "autoconf"),
+    ("automake", "automake"),
+    ("libtoolize", "libtool"),
+    ("cmake", "cmake"),
+    ("g++", "g++"),
+    ("make", "make"),
+    ("javac", "default-jdk-headless"),
+    ("mvn", "maven"),
+    ("go", "golang-go"),
+];
+
+/// Installs what is missing. What cannot be installed shows up as a missing tool later, with its own reason.
+pub(super) fn install() {
+    let missing: Vec<&str> = PACKAGES
+        .iter()
+        .filter(|(program, _)| !command::exists(program))
+        .map(|(_, package)| *package)
+        .collect();
+    if missing.is_empty() {
+        return;
+    }
+    if !command::exists("apt-get") {
+        println!("setup: cannot install {}: this machine has no apt-get", missing.join(", "));
+        return;
+    }
+    println!("setup: installing {}", missing.join(", "));
+    let refreshed = command::output(apt().arg("update"));
+    let installed =
+        command::output(apt().args(["install", "--yes", "--no-install-recommends"]).args(&missing));
+    for failed in [refreshed, installed].into_iter().filter_map(Result::err) {
+        println!("setup: {failed}");
+    }
+}
+
+fn apt() -> Command {
+    let mut command = if command::exists("sudo") && !is_root() {
+        let mut sudo = Command::new("sudo");
+        sudo.args(["--non-interactive", "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+        sudo
+    } else {
+        Command::new("apt-get")
+    };
+    command.arg("-qq").env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+fn is_root() -> bool {
+    command::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
+}
