@@ -13,4 +13,4 @@ mod values;
 pub use scan::scan;
 pub use strings::{Surrogates, unescape, unescape_as};
 pub use tape::{Kind, Member, Node, Summary, Tape};
-pub use values::{Root, values};
+pub use values::{Root, node_values, values};

@@ -1,10 +1,10 @@
 //! From a JSON text to values: every key and every scalar, each with the place where it stood.
 
-use std::mem;
+use std::{mem, ops::Range};
 
 use picket_request::{Anomaly, LocationId, Place, Request, Segment, Span, Value, limits};
 
-use super::{Kind, Summary, Surrogates, Tape, encoding, scan, tape::Token, unescape_as};
+use super::{Kind, Node, Summary, Surrogates, Tape, encoding, scan, tape::Token, unescape_as};
 
 /// Where a JSON text stands in its request, and what its strings are to be called.
 #[derive(Clone, Copy, Debug)]
@@ -75,20 +75,46 @@ pub fn values(request: &mut Request, tape: &mut Tape, text: Span, root: &Root) -
     }
     let summary = request.with_bytes(text, |request, bytes| {
         let summary = scan(bytes, tape);
-        Walk { request, bytes, base: text, root: &root, nested: &mut nested }.run(tape);
+        let mut frames = mem::take(&mut tape.frames);
+        let all = 0..tape.end_index();
+        Walk { request, bytes, base: text, root: &root, nested: &mut nested }.run(tape, all, &mut frames);
+        tape.frames = frames;
         summary
     });
+    unwrap_nested(request, tape, &root, nested);
+    tape.shrink();
+    summary
+}
+
+/// As [`values`], for one node of a text that was scanned already. `text` is the span that was scanned onto `tape`;
+/// `spare` is the memory for JSON in strings.
+pub fn node_values(request: &mut Request, tape: &Tape, spare: &mut Tape, text: Span, node: Node, root: &Root) {
+    let Some(token) = tape.token(node) else { return };
+    let range = node.0..token.next;
+    let mut nested = Vec::new();
+    request.with_bytes(text, |request, bytes| {
+        let mut frames = mem::take(&mut spare.frames);
+        Walk { request, bytes, base: text, root, nested: &mut nested }.run(tape, range, &mut frames);
+        spare.frames = frames;
+    });
+    unwrap_nested(request, spare, root, nested);
+    spare.shrink();
+}
+
+fn unwrap_nested(request: &mut Request, tape: &mut Tape, root: &Root, mut nested: Vec<Nested>) {
     while let Some(Nested { text, location, name, unwraps }) = nested.pop() {
         request.with_bytes(text, |request, bytes| {
             if scan(bytes, tape).well_formed {
                 let location = request.locations.add(location, Segment::Unwrapped("json"));
-                let root = Root { location, name, unwraps, ..root };
-                Walk { request, bytes, base: text, root: &root, nested: &mut nested }.run(tape);
+                let root = Root { location, name, unwraps, ..*root };
+                let mut frames = mem::take(&mut tape.frames);
+                let all = 0..tape.end_index();
+                let mut walk = Walk { request, bytes, base: text, root: &root, nested: &mut nested };
+                walk.run(tape, all, &mut frames);
+                tape.frames = frames;
             }
         });
     }
-    tape.shrink();
-    summary
 }
 
 struct Walk<'w> {
@@ -101,8 +127,7 @@ struct Walk<'w> {
 }
 
 impl Walk<'_> {
-    fn run(mut self, tape: &mut Tape) {
-        let mut frames = mem::take(&mut tape.frames);
+    fn run(&mut self, tape: &Tape, range: Range<u32>, frames: &mut Vec<Frame>) {
         frames.clear();
         let summary = tape.summary();
         if summary.not_utf8 {
@@ -117,7 +142,8 @@ impl Walk<'_> {
         };
         // The key whose value comes next.
         let mut pending: Option<(Span, LocationId)> = None;
-        for (at, token) in (0_u32..).zip(&tape.tokens) {
+        let tokens = tape.tokens.get(range.start as usize..range.end as usize).unwrap_or_default();
+        for (at, token) in (range.start..).zip(tokens) {
             while at >= frame.end {
                 pending = None;
                 let Some(outer) = frames.pop() else { break };
@@ -184,7 +210,6 @@ impl Walk<'_> {
             }
             self.unwrap(token, &value);
         }
-        tape.frames = frames;
     }
 
     /// The text of a token with its escapes undone, and as it stood.
@@ -226,7 +251,7 @@ impl Walk<'_> {
             return;
         }
         let text = self.request.bytes(value.text);
-        // Without escapes there is no bytes lookup in a lent buffer, but then the text is what was scanned.
+        // The buffer that was scanned is lent out, so the request shows no bytes of it; they are at hand here.
         let text = if value.text == value.raw {
             self.bytes.get(token.start as usize..token.end as usize).unwrap_or_default()
         } else {
