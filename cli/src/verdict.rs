@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use picket_content::{Options, RawHttp, http_request};
-use picket_detection::{Catalogue, Fuel, Outcome, Profile, Scratch, Tier, inspect};
+use picket_detection::{Catalogue, Fuel, Outcome, Profile, Scratch, inspect};
+use picket_policy::{Action, BlockLine, Facts, Mode, Policy, decide};
 use picket_request::Request;
 
 use crate::corpus::Recorded;
@@ -16,15 +17,6 @@ pub(crate) enum BlockOn {
     Certain,
     /// Likely findings as well.
     Likely,
-}
-
-impl BlockOn {
-    pub(crate) const fn tier(self) -> Tier {
-        match self {
-            Self::Certain => Tier::Certain,
-            Self::Likely => Tier::Likely,
-        }
-    }
 }
 
 /// What one thread needs to inspect requests one after another.
@@ -72,7 +64,13 @@ impl Inspector {
     }
 }
 
-/// What mode `block` does on first sight with the built-in policy.
+/// What mode `block` does on first sight with the built-in policy, for a source that can be blocked.
 pub(crate) fn blocks(outcome: &Outcome, on: BlockOn) -> bool {
-    outcome.strongest().is_some_and(|finding| finding.tier >= on.tier())
+    let block_on = match on {
+        BlockOn::Certain => BlockLine::Certain,
+        BlockOn::Likely => BlockLine::Likely,
+    };
+    let policy = Policy { mode: Mode::Block, block_on, ..Policy::default() };
+    let facts = Facts { can_block: true, client_is_flagged: false };
+    decide(&policy, Some(outcome), facts).action == Action::Block
 }

@@ -30,7 +30,7 @@ pub fn inspect(
         let chain = Chain::default();
         let input = Input::seen(bytes, seen.classes, value.place, request.bytes(value.name), chain, profile);
         look(catalogue, &input, seen.anchors, Origin::new(index, value), scratch, &mut outcome);
-        if wanted(&View { bytes, seen, place: value.place, chain }) {
+        if wanted(&View::new(bytes, seen, value.place, chain)) {
             views.pending.push(Pending { index, seen, examined: 0, spent: 0 });
         }
     }

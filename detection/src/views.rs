@@ -56,7 +56,7 @@ pub(crate) struct Work<'w> {
 
 /// Whether any decoder asks for a closer look at a value.
 pub(crate) fn wanted(view: &View<'_>) -> bool {
-    decoders::ALL.iter().any(|decoding| (decoding.wants)(view))
+    decoders::ALL.iter().any(|decoding| view.asks_for(decoding))
 }
 
 impl Views {
@@ -93,13 +93,18 @@ impl Views {
                 },
             };
             next += 1;
+            let binary = {
+                let bytes =
+                    from.clone().map_or(Some(root), |range| self.arena.get(range)).unwrap_or_default();
+                View::new(bytes, seen, value.place, chain).binary
+            };
             for decoding in decoders::ALL {
                 let bytes = match &from {
                     None => root,
                     Some(range) => self.arena.get(range.clone()).unwrap_or_default(),
                 };
-                let view = View { bytes, seen, place: value.place, chain };
-                if !(decoding.wants)(&view) {
+                let view = View { bytes, seen, place: value.place, chain, binary };
+                if !view.asks_for(decoding) {
                     continue;
                 }
                 self.pieces.clear();

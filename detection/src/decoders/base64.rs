@@ -2,7 +2,7 @@
 
 use picket_request::Place;
 
-use super::{Decoding, Pieces, View, is_text};
+use super::{Decoding, Pieces, View, is_text, runs};
 use crate::Decoder;
 
 pub(super) static DECODING: Decoding =
@@ -25,20 +25,25 @@ pub(super) const fn sextet(byte: u8) -> Option<u8> {
     }
 }
 
+static DIGITS: [bool; 256] = digits(true);
+/// In a path the slash separates segments.
+static PATH_DIGITS: [bool; 256] = digits(false);
+
+const fn digits(slash: bool) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = sextet(byte as u8).is_some() && (slash || byte as u8 != b'/');
+        byte += 1;
+    }
+    table
+}
+
 fn run(view: &View<'_>, pieces: &mut Pieces) {
-    // In a path the slash separates segments.
     let path = matches!(view.place, Place::Path | Place::PathParameter);
-    let digit = |&byte: &u8| sextet(byte).is_some() && !(path && byte == b'/');
-    let mut rest = view.bytes;
-    while !rest.is_empty() {
-        let skip = rest.iter().take_while(|byte| !digit(byte)).count();
-        rest = rest.get(skip..).unwrap_or_default();
-        let count = rest.iter().take_while(|byte| digit(byte)).count();
-        let (run, tail) = rest.split_at(count);
-        rest = tail;
-        if count >= SHORTEST {
-            pieces.piece(|out| decode(run, out));
-        }
+    for range in runs(view.bytes, SHORTEST, if path { &PATH_DIGITS } else { &DIGITS }) {
+        let run = view.bytes.get(range).unwrap_or_default();
+        pieces.piece(|out| decode(run, out));
     }
 }
 

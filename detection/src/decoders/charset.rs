@@ -13,7 +13,7 @@ fn run(view: &View<'_>, pieces: &mut Pieces) {
     if view.seen.classes.has(Class::Control) {
         utf16(view.bytes, pieces);
     }
-    if view.seen.classes.has(Class::Plus) {
+    if view.seen.classes.has(Class::Plus) && memchr::memmem::find(view.bytes, b"+A").is_some() {
         pieces.piece(|out| utf7(view.bytes, out));
     }
 }

@@ -1,6 +1,6 @@
 //! Hexadecimal text: `0x3c7363…` and long runs of hexadecimal digits, where they decode to text.
 
-use super::{Decoding, Pieces, View, hex_digit, hex_number, is_text};
+use super::{Decoding, Pieces, View, hex_digit, hex_number, is_text, runs};
 use crate::Decoder;
 
 pub(super) static DECODING: Decoding =
@@ -11,25 +11,36 @@ const SHORTEST: usize = 12;
 /// Digits of the shortest run without a prefix: shorter ones are colours, ids and counters.
 const BARE: usize = 20;
 
+static DIGITS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = hex_digit(byte as u8).is_some();
+        byte += 1;
+    }
+    table
+};
+
 fn run(view: &View<'_>, pieces: &mut Pieces) {
-    let mut rest = view.bytes;
-    while !rest.is_empty() {
-        let skip = rest.iter().take_while(|&&byte| hex_digit(byte).is_none()).count();
-        rest = rest.get(skip..).unwrap_or_default();
-        let count = rest.iter().take_while(|&&byte| hex_digit(byte).is_some()).count();
-        let (mut digits, mut tail) = rest.split_at(count);
-        let mut shortest = BARE;
-        // The run before `x` is the zero of a prefix.
-        if digits.last() == Some(&b'0') && matches!(tail.first(), Some(b'x' | b'X')) {
-            let after = tail.get(1..).unwrap_or_default();
-            let count = after.iter().take_while(|&&byte| hex_digit(byte).is_some()).count();
-            (digits, tail) = after.split_at(count);
-            shortest = SHORTEST;
+    for at in memchr::memchr2_iter(b'x', b'X', view.bytes) {
+        let digits = view.bytes.get(at + 1..).unwrap_or_default();
+        if at == 0 || view.bytes.get(at - 1) != Some(&b'0') || !digits.first().is_some_and(u8::is_ascii_hexdigit) {
+            continue;
         }
-        rest = tail;
-        if digits.len() >= shortest && digits.len() % 2 == 0 {
-            pieces.piece(|out| decode(digits, out));
+        let count = digits.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        // A longer run is found below as well.
+        if (SHORTEST..BARE).contains(&count) {
+            add(digits.get(..count).unwrap_or_default(), pieces);
         }
+    }
+    for range in runs(view.bytes, BARE, &DIGITS) {
+        add(view.bytes.get(range).unwrap_or_default(), pieces);
+    }
+}
+
+fn add(digits: &[u8], pieces: &mut Pieces) {
+    if digits.len() % 2 == 0 {
+        pieces.piece(|out| decode(digits, out));
     }
 }
 

@@ -17,7 +17,31 @@ const fn is_invisible(c: char) -> bool {
     )
 }
 
+/// Whether some character of a text may be invisible, by its first two bytes.
+fn may_have(bytes: &[u8]) -> bool {
+    bytes.iter().enumerate().any(|(at, &byte)| {
+        let next = || bytes.get(at + 1).copied().unwrap_or(0);
+        match byte {
+            0..=8 | 0x0e..=0x1f | 0x7f | 0xf3 => true,
+            0xc2 => next() < 0xa0 || next() == 0xad,
+            0xcd => next() == 0x8f,
+            0xd8 => next() == 0x9c,
+            0xe1 => next() == 0xa0,
+            0xe2 => matches!(next(), 0x80 | 0x81),
+            0xef => matches!(next(), 0xb8 | 0xbb),
+            _ => false,
+        }
+    })
+}
+
 fn run(view: &View<'_>, pieces: &mut Pieces) {
+    if view.binary {
+        pieces.piece(|out| texts(view.bytes, out));
+        return;
+    }
+    if !may_have(view.bytes) {
+        return;
+    }
     pieces.piece(|out| {
         let mut changed = false;
         for chunk in view.bytes.utf8_chunks() {
@@ -32,4 +56,15 @@ fn run(view: &View<'_>, pieces: &mut Pieces) {
         }
         changed
     });
+}
+
+/// The runs of printable text in binary data, one a line: what the other decoders could have anything to do with.
+fn texts(bytes: &[u8], out: &mut Vec<u8>) -> bool {
+    const SHORTEST: usize = 8;
+    let printable = |&byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
+    for run in bytes.split(|byte| !printable(byte)).filter(|run| run.len() >= SHORTEST) {
+        out.extend_from_slice(run);
+        out.push(b'\n');
+    }
+    true
 }

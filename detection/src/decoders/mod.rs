@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use picket_request::Place;
 
-use crate::{Chain, Decoder, anchors::Seen};
+use crate::{Chain, Class, Decoder, anchors::Seen};
 
 /// What a decoder gets to see.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +16,36 @@ pub(crate) struct View<'a> {
     pub(crate) seen: Seen,
     pub(crate) place: Place,
     pub(crate) chain: Chain,
+    /// Whether it is binary data rather than text. Of that only the texts in it are decoded further.
+    pub(crate) binary: bool,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn new(bytes: &'a [u8], seen: Seen, place: Place, chain: Chain) -> Self {
+        Self { bytes, seen, place, chain, binary: is_binary(bytes, seen) }
+    }
+
+    /// Whether a decoder is worth trying.
+    pub(crate) fn asks_for(&self, decoding: &Decoding) -> bool {
+        (!self.binary || matches!(decoding.decoder, Decoder::Invisible | Decoder::Charset))
+            && (decoding.wants)(self)
+    }
+}
+
+/// Whether an eighth of the first bytes is control characters, or high bytes that are not UTF-8.
+fn is_binary(bytes: &[u8], seen: Seen) -> bool {
+    const SHORTEST: usize = 256;
+    const SAMPLE: usize = 1024;
+    if bytes.len() < SHORTEST || !seen.classes.any(&[Class::Control, Class::High]) {
+        return false;
+    }
+    let sample = bytes.get(..SAMPLE).unwrap_or(bytes);
+    let mut odd = 0;
+    for chunk in sample.utf8_chunks() {
+        let control = |b: &&u8| **b < 0x20 && !matches!(**b, b'\t' | b'\n' | b'\r') || **b == 0x7f;
+        odd += chunk.valid().as_bytes().iter().filter(control).count() + chunk.invalid().len();
+    }
+    odd * 8 > sample.len()
 }
 
 /// One decoder.
@@ -94,6 +124,31 @@ pub(crate) fn push_char(out: &mut Vec<u8>, code: u32) {
 pub(crate) fn is_text(bytes: &[u8]) -> bool {
     let control = |byte: &u8| *byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r') || *byte == 0x7f;
     !bytes.iter().any(control) && std::str::from_utf8(bytes).is_ok()
+}
+
+/// Runs of at least `shortest` bytes of an alphabet. Only every `shortest`th byte is looked at where there is none.
+pub(crate) fn runs<'b>(
+    bytes: &'b [u8],
+    shortest: usize,
+    alphabet: &'static [bool; 256],
+) -> impl Iterator<Item = Range<usize>> + 'b {
+    let member = move |at: usize| bytes.get(at).is_some_and(|&byte| alphabet[byte as usize]);
+    // No run that was not seen yet begins before `start`.
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        while start + shortest <= bytes.len() {
+            let probe = start + shortest - 1;
+            let first = (start..=probe).rev().take_while(|&at| member(at)).last();
+            if first == Some(start) {
+                let end = (probe..bytes.len()).find(|&at| !member(at)).unwrap_or(bytes.len());
+                let run = start..end;
+                start = end + 1;
+                return Some(run);
+            }
+            start = first.unwrap_or(probe + 1);
+        }
+        None
+    })
 }
 
 macro_rules! decoders {
@@ -195,9 +250,9 @@ mod tests {
                 let before =
                     case.chain.as_ref().map(|id| Decoder::ALL.iter().find(|d| d.id() == id).unwrap());
                 let chain = before.map_or_else(Chain::default, |d| Chain::default().then(*d).unwrap());
-                let view = View { bytes: &from, seen: scan(&from), place, chain };
+                let view = View::new(&from, scan(&from), place, chain);
                 pieces.clear();
-                if (decoding.wants)(&view) {
+                if view.asks_for(decoding) {
                     (decoding.run)(&view, &mut pieces);
                 }
                 let got: Vec<String> = pieces.iter().map(|p| p.escape_ascii().to_string()).collect();
@@ -210,6 +265,39 @@ mod tests {
         assert!(ran > 0 && ran == loaded);
         let files = fs::read_dir(&folder).unwrap().count();
         assert_eq!(files, ALL.len(), "a fixture file without a decoder");
+    }
+
+    #[test]
+    fn runs_are_found_whole() {
+        static LETTERS: [bool; 256] = {
+            let mut table = [false; 256];
+            table[b'a' as usize] = true;
+            table
+        };
+        for length in 0..40_usize {
+            for bits in 0..64_u64 {
+                let text: Vec<u8> =
+                    (0..length)
+                        .map(|at| {
+                            if (bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> at) & 3 == 0 {
+                                b'-'
+                            } else {
+                                b'a'
+                            }
+                        })
+                        .collect();
+                let got: Vec<_> = runs(&text, 3, &LETTERS).collect();
+                let mut expected = Vec::new();
+                let mut at = 0;
+                for run in text.split(|&b| b == b'-') {
+                    if run.len() >= 3 {
+                        expected.push(at..at + run.len());
+                    }
+                    at += run.len() + 1;
+                }
+                assert_eq!(got, expected, "{:?}", String::from_utf8_lossy(&text));
+            }
+        }
     }
 
     /// Every prefix and every hostile byte at every place: nothing may panic, and no piece may grow beyond its source.
@@ -230,8 +318,7 @@ mod tests {
             for cut in 0..=seed.len() {
                 for extra in [&b""[..], b"%", b"\\", b"&", b"\xef", b"\0", b"\"", b"=", b"+"] {
                     let text = [&seed[..cut], extra].concat();
-                    let view =
-                        View { bytes: &text, seen: scan(&text), place: Place::Json, chain: Chain::default() };
+                    let view = View::new(&text, scan(&text), Place::Json, Chain::default());
                     for decoding in ALL {
                         pieces.clear();
                         (decoding.run)(&view, &mut pieces);

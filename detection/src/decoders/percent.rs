@@ -16,23 +16,24 @@ fn run(view: &View<'_>, pieces: &mut Pieces) {
 pub(super) fn decode(bytes: &[u8], plus: bool, out: &mut Vec<u8>) -> bool {
     let mut changed = false;
     let mut rest = bytes;
-    while let Some((&byte, tail)) = rest.split_first() {
+    loop {
+        let found = if plus { memchr::memchr2(b'%', b'+', rest) } else { memchr::memchr(b'%', rest) };
+        let Some(at) = found else { break };
+        let (before, tail) = rest.split_at(at);
+        out.extend_from_slice(before);
+        let Some((&byte, tail)) = tail.split_first() else { break };
         rest = tail;
-        match byte {
-            b'%' => match hex_number(tail, 2).and_then(|code| u8::try_from(code).ok()) {
-                Some(code) => {
-                    out.push(code);
-                    rest = tail.get(2..).unwrap_or_default();
-                    changed = true;
-                }
-                None => out.push(byte),
-            },
-            b'+' if plus => {
-                out.push(b' ');
-                changed = true;
-            }
-            _ => out.push(byte),
+        if byte == b'+' {
+            out.push(b' ');
+            changed = true;
+        } else if let Some(code) = hex_number(tail, 2).and_then(|code| u8::try_from(code).ok()) {
+            out.push(code);
+            rest = tail.get(2..).unwrap_or_default();
+            changed = true;
+        } else {
+            out.push(byte);
         }
     }
+    out.extend_from_slice(rest);
     changed
 }
