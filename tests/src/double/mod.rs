@@ -20,7 +20,7 @@
 //! - [`Double::queue`] adds an event and gives its request id; with [`Event::request_id`] ids can be reused, every attempt has its own
 //!   invocation id unless [`Event::without_invocation_id`] says otherwise.
 //! - [`Double::fault`] arms a [`Fault`] for the next call to an [`Endpoint`]; faults of one endpoint are used up in order.
-//! - [`Double::reply`] scripts raw bytes as the answer to the next call that is not the Runtime or Extensions API's.
+//! - [`Double::reply`] scripts raw bytes as the answer to the next call to an endpoint, past every rule of the platform.
 //! - [`Double::release`] opens a [`Fault::Gate`].
 //! - [`Double::shut_down`] gives every registered extension its SHUTDOWN.
 //! - Waiting is by condition and ends after 20 s with a panic that says what came until then.
@@ -205,7 +205,7 @@ struct State {
     /// Calls that were forgotten, so that the places of the others stay valid.
     forgotten: usize,
     faults: Vec<(Endpoint, Fault)>,
-    replies: VecDeque<Reply>,
+    replies: Vec<Reply>,
     gates: usize,
     /// Calls for an event that wait now.
     waiting: usize,
@@ -236,6 +236,7 @@ struct Extension {
 
 #[derive(Debug, Clone)]
 struct Reply {
+    endpoint: Endpoint,
     bytes: Vec<u8>,
     close: bool,
 }
@@ -300,9 +301,10 @@ impl Double {
         self.shared.lock().faults.push((endpoint, fault));
     }
 
-    /// Answers the next call to [`Endpoint::Other`] with these bytes, and then closes if asked to.
-    pub fn reply(&self, bytes: impl Into<Vec<u8>>, close: bool) {
-        self.shared.lock().replies.push_back(Reply { bytes: bytes.into(), close });
+    /// Answers the next call to an endpoint with these bytes, whatever the state is, and then closes if asked to. Replies to one endpoint
+    /// are used up in order.
+    pub fn reply(&self, endpoint: Endpoint, bytes: impl Into<Vec<u8>>, close: bool) {
+        self.shared.lock().replies.push(Reply { endpoint, bytes: bytes.into(), close });
     }
 
     /// Opens one gate, now or when it is reached.

@@ -125,7 +125,9 @@ pub(super) fn connection(shared: &Shared, stream: TcpStream, connection: u64) {
             Some(Fault::Gate) => shared.gate(),
             _ => {}
         }
+        let scripted = shared.take_reply(endpoint);
         let answer = match &fault {
+            _ if scripted.is_some() => scripted,
             Some(Fault::Status(status)) => Some(Answer::error(*status, "InternalServerError")),
             _ if long => shared.wait_for(
                 endpoint,
@@ -164,6 +166,14 @@ impl Shared {
         let mut state = self.lock();
         let position = state.faults.iter().position(|(other, _)| *other == endpoint)?;
         Some(state.faults.remove(position).1)
+    }
+
+    fn take_reply(&self, endpoint: Endpoint) -> Option<Answer> {
+        let mut state = self.lock();
+        let position = state.replies.iter().position(|reply| reply.endpoint == endpoint)?;
+        let reply = state.replies.remove(position);
+        let status = String::from_utf8_lossy(reply.bytes.get(9..12).unwrap_or_default()).parse().unwrap_or(0);
+        Some(Answer { status, bytes: reply.bytes, close: reply.close })
     }
 
     /// Notes a call, and where it stands.
@@ -312,16 +322,10 @@ impl Shared {
                     )
                 }
             },
-            _ => match (state.replies.pop_front(), message.method(), message.path()) {
-                (Some(reply), ..) => {
-                    let status = String::from_utf8_lossy(reply.bytes.get(9..12).unwrap_or_default())
-                        .parse()
-                        .unwrap_or(0);
-                    Answer { status, bytes: reply.bytes, close: reply.close }
-                }
-                (None, "GET", "/2018-06-01/ping") => Answer::with(200, "", b"pong"),
-                (None, "PUT", "/2022-07-01/telemetry") => Answer::with(200, "", b"OK"),
-                (None, ..) => Answer::error(404, "NotFound"),
+            _ => match (message.method(), message.path()) {
+                ("GET", "/2018-06-01/ping") => Answer::with(200, "", b"pong"),
+                ("PUT", "/2022-07-01/telemetry") => Answer::with(200, "", b"OK"),
+                _ => Answer::error(404, "NotFound"),
             },
         };
         self.changed.notify_all();

@@ -136,10 +136,8 @@ impl MessageReader {
         let mut searched = 0;
         let end = loop {
             let from = searched;
-            if let Some(at) = self
-                .buffered()
-                .get(from..)
-                .and_then(|bytes| bytes.windows(4).position(|window| window == b"\r\n\r\n"))
+            if let Some(at) =
+                self.buffered().get(from..).and_then(|bytes| memchr::memmem::find(bytes, b"\r\n\r\n"))
             {
                 break from + at + 4;
             }
@@ -244,7 +242,7 @@ impl MessageReader {
     /// A line without its end; None at the end of the connection.
     fn line(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
-            if let Some(at) = self.buffered().windows(2).position(|window| window == b"\r\n") {
+            if let Some(at) = memchr::memmem::find(self.buffered(), b"\r\n") {
                 let line = self.buffered().get(..at).unwrap_or_default().to_vec();
                 self.position += at + 2;
                 return Ok(Some(line));
