@@ -3,6 +3,8 @@
 //! What may differ is listed in `picket_runtime_proxy::exchange`, and [`Side::comparable`] allows that and nothing else. The seed is
 //! printed; `PICKET_IDENTITY_SEED` sets another one, `PICKET_IDENTITY_EXCHANGES` another number.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test that they help")]
+
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use picket_runtime_proxy::{Decision, InspectError, Inspector, Invocation, Passthrough};
