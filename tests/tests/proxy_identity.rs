@@ -590,7 +590,7 @@ fn rewritten(message: &Message, breakage: Breakage, request: bool) -> Vec<u8> {
         Breakage::ChangesTheTarget if request => message.start = message.start.replacen('/', "//", 1),
         Breakage::ChangesTheStatus if !request => message.start = message.start.replacen("202", "200", 1),
         Breakage::ChangesTheReason if !request => {
-            message.start = message.start.replacen("Accepted", "Taken", 1)
+            message.start = message.start.replacen("Accepted", "Taken", 1);
         }
         _ => {}
     }
