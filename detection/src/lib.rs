@@ -12,9 +12,8 @@ pub mod detectors;
 mod dispatch;
 mod fact;
 mod finding;
-mod input;
-
 mod html;
+mod input;
 mod inspect;
 pub mod limits;
 mod paths;
