@@ -1,3 +1,32 @@
-//! The agent.
+//! The agent's program: the environment, the runtime, and nothing else.
 
-fn main() {}
+use std::{path::Path, process::ExitCode};
+
+use picket_extension::agent::{self, Environment};
+
+fn main() -> ExitCode {
+    let environment = Environment {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the one place of the agent that reads the environment"
+        )]
+        value_of: |key| std::env::var(key).ok(),
+        // Lambda knows an external extension by the name of its file; any other name makes Init hang.
+        name: std::env::args()
+            .next()
+            .and_then(|path| Path::new(&path).file_name()?.to_str().map(str::to_owned))
+            .unwrap_or_else(|| "picket".to_owned()),
+    };
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            runtime.block_on(agent::run(&environment));
+            // Threads that still inspect are not waited for: SHUTDOWN has a deadline.
+            runtime.shutdown_background();
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("picket: no runtime: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -44,9 +44,9 @@ fn card(text: &[u8]) -> Option<usize> {
         .iter()
         .rev()
         .enumerate()
-        .map(|(place, &digit)| if place % 2 == 0 { digit } else { digit * 2 / 10 + digit * 2 % 10 })
+        .map(|(place, &digit)| if place.is_multiple_of(2) { digit } else { digit * 2 / 10 + digit * 2 % 10 })
         .sum();
-    ((13..=19).contains(&digits.len()) && sum % 10 == 0 && ends(text, length)).then_some(length)
+    ((13..=19).contains(&digits.len()) && sum.is_multiple_of(10) && ends(text, length)).then_some(length)
 }
 
 /// `ddd-dd-dddd`.

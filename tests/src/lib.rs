@@ -1,5 +1,6 @@
 //! Black-box tests of the built binaries, and what they have in common.
 
+pub mod agent;
 pub mod clients;
 pub mod double;
 pub mod layout;

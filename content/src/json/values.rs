@@ -88,7 +88,14 @@ pub fn values(request: &mut Request, tape: &mut Tape, text: Span, root: &Root) -
 
 /// As [`values`], for one node of a text that was scanned already. `text` is the span that was scanned onto `tape`;
 /// `spare` is the memory for JSON in strings.
-pub fn node_values(request: &mut Request, tape: &Tape, spare: &mut Tape, text: Span, node: Node, root: &Root) {
+pub fn node_values(
+    request: &mut Request,
+    tape: &Tape,
+    spare: &mut Tape,
+    text: Span,
+    node: Node,
+    root: &Root,
+) {
     let Some(token) = tape.token(node) else { return };
     let range = node.0..token.next;
     let mut nested = Vec::new();

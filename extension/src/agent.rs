@@ -1,0 +1,154 @@
+//! The life of the agent: listen, register, protect, and say at the end what was done.
+//!
+//! The order matters. The runtime's client gives up after one second, so the port is taken before Lambda may start the
+//! runtime, which it does once every extension has registered.
+
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use picket_lambda_event::{Hops, Options};
+use picket_policy::{BlockResponse, Policy};
+use picket_runtime_proxy::{Inspector, Proxy, ProxyConfig};
+use serde_json::{Value, json};
+
+use crate::{
+    counters::Counters,
+    guard::{Guard, Parts},
+    log::Log,
+    registration,
+    settings::{LogLevel, Settings},
+};
+
+/// What the agent gets from outside.
+pub struct Environment {
+    /// Reads an environment variable.
+    pub value_of: fn(&str) -> Option<String>,
+    /// The name under which to register: the file name of the program.
+    pub name: String,
+}
+
+/// How long a runtime may take to ask for its first event before the function counts as unprotected: the limit of Init.
+const FIRST_NEXT: Duration = Duration::from_secs(10);
+
+/// Lives until Lambda ends the environment.
+pub async fn run(environment: &Environment) {
+    harden();
+    let value_of = environment.value_of;
+    let (settings, complaints) = Settings::from_environment(value_of);
+    let log = Arc::new(Log::new(settings.log_level, settings.log_format, settings.log_verdicts));
+    for complaint in &complaints {
+        log.line(LogLevel::Warn, &format!("wrong setting: {complaint}"), &[]);
+    }
+    let inherited = value_of("AWS_LAMBDA_RUNTIME_API");
+    let counters = Arc::new(Counters::default());
+    let guard = Arc::new(Guard::new(Parts {
+        policy: policy_of(&settings),
+        response: settings.response,
+        read: Options {
+            hops: Hops { trusted: settings.trusted_ranges.clone(), cdn: settings.cdn_ranges.clone() },
+        },
+        log: Arc::clone(&log),
+        counters: Arc::clone(&counters),
+        version: env!("CARGO_PKG_VERSION"),
+    }));
+    let concurrent =
+        value_of("AWS_LAMBDA_INITIALIZATION_TYPE").as_deref() == Some("lambda-managed-instances");
+    let upstream = settings.upstream.clone().or_else(|| inherited.clone());
+    let config = ProxyConfig {
+        concurrent,
+        inspection_budget: settings.inspect_timeout,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..ProxyConfig::new(settings.port, upstream.unwrap_or_default())
+    };
+    let proxy_counters = match Proxy::bind(config) {
+        Ok(proxy) => {
+            let counters = proxy.counters();
+            let inspector: Arc<dyn Inspector> = Arc::clone(&guard) as _;
+            let log = Arc::clone(&log);
+            tokio::spawn(async move {
+                if let Err(error) = proxy.serve(inspector).await {
+                    log.line(
+                        LogLevel::Error,
+                        "the proxy could not serve",
+                        &[("error", json!(error.to_string()))],
+                    );
+                }
+            });
+            Some(counters)
+        }
+        Err(error) => {
+            // The wrapper will not find us on the port and leaves the runtime where it is.
+            log.line(
+                LogLevel::Error,
+                &format!("UNPROTECTED: {error}; the function runs without Picket"),
+                &[],
+            );
+            None
+        }
+    };
+    let warned = AtomicBool::new(proxy_counters.is_none());
+    let warn_unprotected = || {
+        if !guard.is_used() && !warned.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            let help = "UNPROTECTED: the runtime never asked Picket for an event; is AWS_LAMBDA_EXEC_WRAPPER set to /opt/picket/wrapper?";
+            log.line(LogLevel::Warn, help, &[]);
+        }
+    };
+    let shutdown = {
+        let ended = registration::until_shutdown(&environment.name, inherited.is_some(), &log);
+        tokio::pin!(ended);
+        tokio::select! {
+            shutdown = &mut ended => shutdown,
+            () = tokio::time::sleep(FIRST_NEXT) => {
+                warn_unprotected();
+                ended.await
+            }
+        }
+    };
+    warn_unprotected();
+    log.sum_up(true);
+    let left = shutdown.deadline_ms.saturating_sub(now_ms());
+    let mut fields: Vec<(&str, Value)> = vec![("reason", json!(shutdown.reason)), ("msLeft", json!(left))];
+    fields.extend(counters.entries().into_iter().map(|(name, value)| (name, json!(value))));
+    if let Some(counters) = proxy_counters {
+        fields.extend(
+            counters
+                .snapshot()
+                .entries()
+                .filter(|(_, value)| *value > 0)
+                .map(|(name, value)| (name, json!(value))),
+        );
+    }
+    log.line(LogLevel::Info, "done", &fields);
+}
+
+fn policy_of(settings: &Settings) -> Policy {
+    Policy {
+        mode: settings.mode,
+        block_on: settings.block_on,
+        // The settings have been checked; 406 would stand in for what slipped through.
+        response: BlockResponse::new(settings.block_status, settings.block_location.clone())
+            .unwrap_or_default(),
+        on_failure: settings.on_failure,
+        allow_unexamined: !settings.block_unexamined,
+    }
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Keeps what passes through this process out of core files and panic messages.
+fn harden() {
+    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    // Where the system refuses, core files are as they were; there is nobody to tell yet.
+    rustix::process::setrlimit(rustix::process::Resource::Core, none).ok();
+    std::panic::set_hook(Box::new(|panic| {
+        // The place only: a message may quote what was being read.
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        eprintln!("picket: a fault of ours at {place}; the event goes on without a verdict");
+    }));
+}

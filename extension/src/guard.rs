@@ -1,0 +1,273 @@
+//! The inspector that the proxy asks: an event becomes a request, findings, a verdict, and a decision about the event.
+//!
+//! It runs on the proxy's inspecting threads. A panic in here is caught by the proxy, which then forwards the original.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU8, Ordering},
+    },
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
+use picket_detection::{Catalogue, Fuel, Outcome, Scratch, Tier, inspect};
+use picket_lambda_event::{Envelope, EventReader, Kind, Mode as Form, Options};
+use picket_policy::{Action, Facts, Mode, OnFailure, Policy, decide};
+use picket_request::{Anomaly, Request};
+use picket_runtime_proxy::{
+    Abuse, AnswerKind, Decision, Fault, InspectError, Inspector, Invocation, NextCall, Observation, PostKind,
+    SyntheticPost,
+};
+use serde_json::json;
+
+use crate::{
+    counters::{Counters, count},
+    log::Log,
+    profile::profile_of,
+    settings::{LogLevel, ResponseForm},
+    verdict_line,
+};
+
+/// What a guard is made of.
+pub(crate) struct Parts {
+    pub(crate) policy: Policy,
+    pub(crate) response: ResponseForm,
+    pub(crate) read: Options,
+    pub(crate) log: Arc<Log>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) version: &'static str,
+}
+
+/// Inspects events.
+pub(crate) struct Guard {
+    parts: Parts,
+    catalogue: Catalogue,
+    /// Memory of earlier inspections: one for each that ran at the same time.
+    idle: Mutex<Vec<Workspace>>,
+    /// How the handler answered last; see [`ResponseForm::Auto`].
+    learned: AtomicU8,
+    seen_next: AtomicBool,
+}
+
+struct Workspace {
+    reader: EventReader,
+    request: Request,
+    scratch: Scratch,
+}
+
+impl Workspace {
+    fn new(options: Options) -> Self {
+        Self { reader: EventReader::new(options), request: Request::default(), scratch: Scratch::default() }
+    }
+}
+
+const RESPONSE_MODE: &str = "Lambda-Runtime-Function-Response-Mode";
+
+const UNKNOWN: u8 = 0;
+const BUFFERED: u8 = 1;
+const STREAMING: u8 = 2;
+
+impl Guard {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            catalogue: Catalogue::built_in(),
+            idle: Mutex::default(),
+            learned: AtomicU8::new(UNKNOWN),
+            seen_next: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the runtime ever asked for an event through the proxy.
+    pub(crate) fn is_used(&self) -> bool {
+        self.seen_next.load(Ordering::Relaxed)
+    }
+
+    fn look(&self, invocation: &Invocation, event: &Bytes, workspace: &mut Workspace) -> Decision {
+        let started = Instant::now();
+        let Parts { policy, log, counters, .. } = &self.parts;
+        let Workspace { reader, request, scratch } = workspace;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
+        let envelope = reader.read(event, request, now);
+        if request.anomalies.contains(Anomaly::UnknownEvent) {
+            count(&counters.unknown_events);
+        }
+        let profile = profile_of(invocation.user_agent.as_deref());
+        let fuel = Fuel::for_bytes(event.len());
+        // Caught here too, because here it is known how this source's blocked clients are answered: an owner who fails
+        // closed needs that.
+        let outcome =
+            catch_unwind(AssertUnwindSafe(|| inspect(&self.catalogue, request, &profile, scratch, fuel)))
+                .ok();
+        let facts = Facts { can_block: request.event.can_block, client_is_flagged: false };
+        let verdict = decide(policy, outcome.as_ref(), facts);
+        match &outcome {
+            Some(_) => count(&counters.inspected),
+            None if verdict.action == Action::Block => count(&counters.fail_closed),
+            None => count(&counters.fail_open),
+        }
+        let outcome = outcome.unwrap_or_default();
+        let status = (verdict.action == Action::Block).then(|| policy.response.status());
+        let attacked = outcome.strongest().is_some_and(|finding| finding.tier >= Tier::Likely);
+        self.count_outcome(&outcome, verdict.action, attacked);
+        if verdict.action != Action::Allow && log.wants(LogLevel::Warn)
+            || attacked && log.wants(LogLevel::Info)
+            || log.wants(LogLevel::Debug) && !outcome.findings.is_empty()
+        {
+            let subject = verdict_line::Subject {
+                invocation,
+                request,
+                outcome: &outcome,
+                verdict,
+                mode: policy.mode,
+                status,
+                took: started.elapsed(),
+            };
+            if !log.verdict(verdict_line::render(&subject)) {
+                count(&counters.lines_suppressed);
+            }
+        }
+        match verdict.action {
+            Action::Block => self.answer(invocation, &envelope),
+            Action::Allow | Action::WouldBlock => Decision::Forward,
+        }
+    }
+
+    fn count_outcome(&self, outcome: &Outcome, action: Action, attacked: bool) {
+        let counters = &self.parts.counters;
+        match action {
+            Action::Block => count(&counters.blocked),
+            Action::WouldBlock => count(&counters.would_block),
+            Action::Allow => {}
+        }
+        if attacked {
+            count(&counters.attacks);
+        }
+        if outcome.unexamined > 0 {
+            count(&counters.unexamined);
+        }
+    }
+
+    /// The answer of a blocked request, in the shape of its event source.
+    fn answer(&self, invocation: &Invocation, envelope: &Envelope) -> Decision {
+        let form = match self.parts.response {
+            ResponseForm::Streaming => Form::Streaming,
+            ResponseForm::Auto if self.learned.load(Ordering::Relaxed) == STREAMING => Form::Streaming,
+            ResponseForm::Auto | ResponseForm::Buffered => Form::Buffered,
+        };
+        let block = self.parts.policy.response.answer(&invocation.key.request_id);
+        let Some(post) = picket_lambda_event::answer(envelope, &block, form) else {
+            return Decision::Forward;
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(post.content_type));
+        // The proxy names the mode itself, with the framing that goes with it.
+        let mut streaming = false;
+        for (name, value) in post.headers {
+            if name.eq_ignore_ascii_case(RESPONSE_MODE) {
+                streaming = value == "streaming";
+            } else if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+                headers.append(name, HeaderValue::from_static(value));
+            }
+        }
+        let kind = match post.kind {
+            Kind::Response => PostKind::Response { streaming },
+            Kind::Error => PostKind::Error,
+        };
+        Decision::Answer(SyntheticPost { kind, headers, body: Bytes::from(post.body) })
+    }
+}
+
+impl Inspector for Guard {
+    fn inspect(&self, invocation: &Invocation, event: &Bytes) -> Result<Decision, InspectError> {
+        if self.parts.policy.mode == Mode::Off {
+            return Ok(Decision::Forward);
+        }
+        let workspace = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut workspace = workspace.unwrap_or_else(|| Workspace::new(self.parts.read.clone()));
+        let decision = self.look(invocation, event, &mut workspace);
+        // The event must not outlive its inspection: 6 MB of it would stay with a function of 128 MB.
+        workspace.request.reset(Bytes::new());
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
+        Ok(decision)
+    }
+
+    fn unexamined(&self, invocation: &Invocation, fault: Fault) -> Decision {
+        let Parts { policy, log, counters, .. } = &self.parts;
+        let closed = policy.on_failure == OnFailure::Closed && policy.mode == Mode::Block;
+        count(if closed { &counters.fail_closed } else { &counters.fail_open });
+        let fields =
+            [("fault", json!(format!("{fault:?}"))), ("requestId", json!(invocation.key.request_id))];
+        if !closed {
+            log.line(LogLevel::Warn, "an event passed without a verdict (fail-open)", &fields);
+            return Decision::Forward;
+        }
+        log.line(LogLevel::Warn, "an event was refused without a verdict (fail-closed)", &fields);
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            "lambda-runtime-function-error-type",
+            HeaderValue::from_static("Function.PicketUnavailable"),
+        );
+        let body = json!({
+            "errorType": "Function.PicketUnavailable",
+            "errorMessage": "The request could not be inspected, and the owner of this function chose to fail closed.",
+        });
+        Decision::Answer(SyntheticPost {
+            kind: PostKind::Error,
+            headers,
+            body: Bytes::from(body.to_string()),
+        })
+    }
+
+    fn observes(&self, _invocation: &Invocation) -> bool {
+        // Only the form of the answer is wanted, and only until somebody has said it.
+        self.parts.response == ResponseForm::Auto
+    }
+
+    fn answered(&self, _invocation: &Invocation, observation: &Observation) {
+        let form = match observation.kind {
+            AnswerKind::Buffered => BUFFERED,
+            AnswerKind::Streamed => STREAMING,
+            AnswerKind::Error => return,
+        };
+        self.learned.store(form, Ordering::Relaxed);
+    }
+
+    fn before_next(&self, call: &NextCall<'_>) -> Option<picket_runtime_proxy::Hold> {
+        if !self.seen_next.swap(true, Ordering::Relaxed) {
+            let Parts { policy, log, version, .. } = &self.parts;
+            let fields = [
+                ("version", json!(version)),
+                ("mode", json!(policy.mode.to_string())),
+                ("blockOn", json!(policy.block_on.to_string())),
+                ("policy", json!("built-in")),
+                (
+                    "runtime",
+                    json!(call.user_agent.unwrap_or("unknown").escape_debug().take(64).collect::<String>()),
+                ),
+            ];
+            log.line(LogLevel::Info, "protecting this function", &fields);
+        }
+        self.parts.log.sum_up(false);
+        None
+    }
+
+    fn restored(&self) {
+        self.learned.store(UNKNOWN, Ordering::Relaxed);
+        self.parts.log.line(LogLevel::Info, "restored from a snapshot", &[]);
+    }
+
+    fn abuse(&self, abuse: Abuse, invocation: Option<&Invocation>) {
+        count(&self.parts.counters.abuses);
+        let fields = [
+            ("signal", json!(Anomaly::RuntimeApiAbuse.id())),
+            ("abuse", json!(format!("{abuse:?}"))),
+            ("requestId", json!(invocation.map(|invocation| &invocation.key.request_id))),
+        ];
+        self.parts.log.line(LogLevel::Warn, "the Runtime API was used as no runtime uses it", &fields);
+    }
+}

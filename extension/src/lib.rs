@@ -1,0 +1,13 @@
+//! The agent: it reads the environment, keeps the life cycle of an external extension, and wires proxy, events,
+//! detection, policy and log together.
+//!
+//! Everything is handed on by argument: `main.rs` is the only reader of the environment.
+
+pub mod agent;
+mod counters;
+mod guard;
+mod log;
+mod profile;
+mod registration;
+pub mod settings;
+mod verdict_line;

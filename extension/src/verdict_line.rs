@@ -1,0 +1,179 @@
+//! The one JSON line of a verdict that is not a plain allow. Its fields are documented in docs/verdict-lines.md.
+
+use std::time::Duration;
+
+use picket_detection::{Finding, Outcome};
+use picket_policy::{Action, Mode, Reason, Verdict};
+use picket_request::{Request, Trust};
+use picket_runtime_proxy::Invocation;
+use serde::Serialize;
+
+use crate::log;
+
+/// Findings that one line names.
+const SIGNALS: usize = 8;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    timestamp: String,
+    level: &'static str,
+    message: &'static str,
+    verdict: &'static str,
+    mode: String,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    log_only_source: bool,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_arn: Option<&'a str>,
+    event_source: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    method: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<String>,
+    client_trust: &'static str,
+    signals: Vec<Signal>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    anomalies: Vec<&'static str>,
+    #[serde(skip_serializing_if = "is_zero")]
+    unexamined: u32,
+    decision_us: u64,
+    /// What would let this request pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed_by: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Signal {
+    id: &'static str,
+    tier: &'static str,
+    detector: String,
+    location: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    decoded: Vec<&'static str>,
+    /// Offsets into the decoded value.
+    span: [u32; 2],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    excerpt: Option<String>,
+    facts: Vec<String>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// What a line says of one request.
+pub(crate) struct Subject<'a> {
+    pub(crate) invocation: &'a Invocation,
+    pub(crate) request: &'a Request,
+    pub(crate) outcome: &'a Outcome,
+    pub(crate) verdict: Verdict,
+    pub(crate) mode: Mode,
+    /// The status that the client gets, where it was blocked.
+    pub(crate) status: Option<u16>,
+    pub(crate) took: Duration,
+}
+
+/// Writes the line as JSON.
+pub(crate) fn render(subject: &Subject<'_>) -> String {
+    let Subject { invocation, request, outcome, verdict, mode, status, took } = subject;
+    let attacks = || outcome.findings.iter().filter(|finding| finding.signal.is_attack());
+    let deciding = match verdict.reason {
+        Reason::Finding(index) => outcome.findings.get(index),
+        _ => None,
+    };
+    let rest = attacks().filter(|finding| deciding.is_none_or(|first| !std::ptr::eq(first, *finding)));
+    let client = request.client;
+    let line = Line {
+        timestamp: log::now(),
+        level: if verdict.action == Action::Allow { "INFO" } else { "WARN" },
+        message: match verdict.action {
+            Action::Allow => "picket: signals",
+            Action::WouldBlock => "picket: would block",
+            Action::Block => "picket: blocked",
+        },
+        verdict: verdict.action.name(),
+        mode: mode.to_string(),
+        reason: verdict.reason.name(),
+        log_only_source: verdict.log_only_source,
+        request_id: &invocation.key.request_id,
+        trace_id: invocation.trace_id.as_deref().map(root_of),
+        tenant_id: invocation.tenant_id.as_deref(),
+        function_arn: invocation.function_arn.as_deref(),
+        event_source: request.event.name,
+        method: picket_report::method(request).to_string(),
+        path: picket_report::path(request).to_string(),
+        status: *status,
+        client: client.addr.map(|addr| addr.to_string()),
+        client_trust: match client.trust {
+            Trust::Platform => "platform",
+            Trust::ConfiguredHop => "configured-hop",
+            Trust::Unverified => "unverified",
+        },
+        signals: deciding
+            .into_iter()
+            .chain(rest)
+            .take(SIGNALS)
+            .map(|finding| signal(request, finding))
+            .collect(),
+        anomalies: request.anomalies.iter().map(|(anomaly, _)| anomaly.id()).collect(),
+        unexamined: outcome.unexamined,
+        decision_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        allowed_by: deciding.map(|finding| {
+            format!(
+                "an exclusion of {} at {}",
+                finding.signal.id(),
+                picket_report::location(request, finding.location)
+            )
+        }),
+    };
+    serde_json::to_string(&line).unwrap_or_default()
+}
+
+fn signal(request: &Request, finding: &Finding) -> Signal {
+    // The span lies in the decoded view, whose bytes are gone by now: an excerpt is shown where nothing was decoded.
+    let excerpt =
+        request.values().get(finding.value as usize).filter(|_| finding.chain.is_empty()).map(|value| {
+            let span = finding.span.start as usize..finding.span.end as usize;
+            picket_report::excerpt(request, value, request.bytes(value.text), span).to_string()
+        });
+    Signal {
+        id: finding.signal.id(),
+        tier: finding.tier.name(),
+        detector: format!("{}/{}", finding.detector, finding.version),
+        location: picket_report::location(request, finding.location).to_string(),
+        decoded: finding.chain.iter().map(picket_detection::Decoder::id).collect(),
+        span: [finding.span.start, finding.span.end],
+        excerpt,
+        facts: finding.facts.iter().map(|fact| format!("{} {}", fact.name, fact.weight)).collect(),
+    }
+}
+
+/// The root id of an X-Ray header: `Root=1-…;Parent=…` gives `1-…`.
+fn root_of(trace: &str) -> &str {
+    trace.split(';').find_map(|part| part.trim().strip_prefix("Root=")).unwrap_or(trace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_header_is_cut_to_its_root() {
+        assert_eq!(
+            root_of("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"),
+            "1-5759e988-bd862e3fe1be46a994272793"
+        );
+        assert_eq!(root_of("1-2"), "1-2");
+    }
+}
