@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything that is not cargo's own job. Knows the commands; each one lives in a module of its own.
 
 mod command;
+mod layer;
 mod setup;
 mod test;
 
@@ -23,6 +24,8 @@ enum Task {
         #[arg(long)]
         install: bool,
     },
+    /// Build the layer's zips under target/layer
+    Layer(layer::Options),
     /// Set up what the tests need and run them all
     Test(test::Options),
 }
@@ -30,6 +33,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Setup { install } => setup::all(install).map(|_missing| ()),
+        Task::Layer(options) => layer::run(&options),
         Task::Test(options) => test::run(&options),
     };
     match outcome {

@@ -3,6 +3,7 @@
 //! Every handler prints `handler-called <request id> <what it got>` and answers with the length and SHA-256 of the event's bytes,
 //! so that a test sees both whether the handler was called and whether it got the bytes that were sent.
 
+pub mod contract;
 pub mod events;
 
 use std::path::{Path, PathBuf};

@@ -27,8 +27,9 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 /// The emulator's path of invocation.
 const INVOKE: &str = "/2015-03-31/functions/function/invocations";
 
-/// How a managed runtime's bootstrap treats its wrapper, which the emulator leaves to the runtime.
-const BOOTSTRAP: &str = "#!/bin/sh\nexec ${AWS_LAMBDA_EXEC_WRAPPER:-} \"$@\"\n";
+/// What a managed runtime's bootstrap does before it starts the runtime, which the emulator leaves to it.
+const BOOTSTRAP: &str =
+    "#!/bin/sh\nexport LAMBDA_TASK_ROOT=/var/task\nexec ${AWS_LAMBDA_EXEC_WRAPPER:-} \"$@\"\n";
 
 /// What one emulated environment is made of.
 #[derive(Debug)]

@@ -7,11 +7,14 @@
 mod clients;
 mod emulator;
 mod packages;
+mod toolchains;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use picket_tests::layout;
+
+pub(crate) use packages::install_cross;
 
 /// One thing to set up.
 struct Tool {
@@ -23,13 +26,20 @@ struct Tool {
     build: fn(&Path) -> Result<(), String>,
 }
 
-const TOOLS: &[Tool] = &[
+/// What the black-box tests and the demo need.
+const FOR_TESTS: &[Tool] = &[
     Tool { name: "rie", stamp: emulator::stamp, build: emulator::build },
     Tool { name: "python", stamp: clients::python_stamp, build: clients::python },
     Tool { name: "nodejs", stamp: clients::nodejs_stamp, build: clients::nodejs },
     Tool { name: "java", stamp: clients::java_stamp, build: clients::java },
     Tool { name: "go", stamp: clients::go_stamp, build: clients::go },
     Tool { name: "rust", stamp: clients::rust_stamp, build: clients::rust },
+];
+
+/// What building the layer needs.
+const FOR_LAYER: &[Tool] = &[
+    Tool { name: "zig", stamp: toolchains::zig_stamp, build: toolchains::zig },
+    Tool { name: "rust-arm64", stamp: toolchains::rust_arm64_stamp, build: toolchains::rust_arm64 },
 ];
 
 /// Sets everything up and says what is missing. Gives the names of what is missing, with the reasons.
@@ -43,7 +53,7 @@ pub(crate) fn all(install: bool) -> Result<Vec<(String, String)>, String> {
     let tools = layout::tools();
     fs::create_dir_all(&tools).map_err(|error| format!("{}: {error}", tools.display()))?;
     let mut missing = Vec::new();
-    for tool in TOOLS {
+    for tool in FOR_TESTS {
         if let Err(why) = set_up(tool, &tools) {
             println!("setup: {} is missing: {why}", tool.name);
             missing.push((tool.name.to_owned(), why));
@@ -52,18 +62,20 @@ pub(crate) fn all(install: bool) -> Result<Vec<(String, String)>, String> {
     Ok(missing)
 }
 
-/// Sets up only these.
+/// Sets up one tool and gives its folder.
 ///
 /// # Errors
-/// The first that cannot be set up, and why.
-#[expect(dead_code, reason = "the demo will need it")]
-pub(crate) fn only(names: &[&str]) -> Result<(), String> {
+/// Why it cannot be set up.
+pub(crate) fn only(name: &str) -> Result<PathBuf, String> {
     let tools = layout::tools();
     fs::create_dir_all(&tools).map_err(|error| format!("{}: {error}", tools.display()))?;
-    for tool in TOOLS.iter().filter(|tool| names.contains(&tool.name)) {
-        set_up(tool, &tools).map_err(|why| format!("{} is missing: {why}", tool.name))?;
-    }
-    Ok(())
+    let tool = FOR_TESTS
+        .iter()
+        .chain(FOR_LAYER)
+        .find(|tool| tool.name == name)
+        .ok_or_else(|| format!("there is no tool {name}"))?;
+    set_up(tool, &tools).map_err(|why| format!("{name} is missing: {why}"))?;
+    Ok(tools.join(name))
 }
 
 fn set_up(tool: &Tool, tools: &Path) -> Result<(), String> {

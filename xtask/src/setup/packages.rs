@@ -22,9 +22,26 @@ const PACKAGES: &[(&str, &str)] = &[
     ("go", "golang-go"),
 ];
 
-/// Installs what is missing. What cannot be installed shows up as a missing tool later, with its own reason.
+/// What the other architecture's layer is linked and tried out with.
+const CROSS_PACKAGES: &[(&str, &str)] = &[
+    ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
+    ("qemu-aarch64-static", "qemu-user-static"),
+    ("dpkg", "dpkg"),
+];
+
+/// Installs what the tests need.
 pub(super) fn install() {
-    let missing: Vec<&str> = PACKAGES
+    install_missing(PACKAGES);
+}
+
+/// Installs what building for arm64 needs.
+pub(crate) fn install_cross() {
+    install_missing(CROSS_PACKAGES);
+}
+
+/// Installs what is missing. What cannot be installed shows up as a missing tool later, with its own reason.
+fn install_missing(packages: &[(&str, &'static str)]) {
+    let missing: Vec<&str> = packages
         .iter()
         .filter(|(program, _)| !command::exists(program))
         .map(|(_, package)| *package)
