@@ -8,6 +8,7 @@ mod error;
 mod explain;
 mod inspect;
 mod score;
+mod scramble;
 mod verdict;
 
 use std::process::ExitCode;

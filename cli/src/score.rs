@@ -14,6 +14,7 @@ use crate::{
     corpus::{self, Recorded, Row},
     error::CliError,
     explain::{Explained, explain},
+    scramble::Scrambler,
     verdict::{BlockOn, Inspector, blocks},
 };
 
@@ -43,6 +44,12 @@ pub(crate) struct Arguments {
     /// How often each request is inspected; the fastest pass gives `us`.
     #[arg(long, default_value_t = 3)]
     passes: u32,
+    /// Replaces parameter names, hosts and path words at random before inspecting.
+    #[arg(long)]
+    scramble: bool,
+    /// The seed of `--scramble`.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Adds detector, decode chain, span and facts to each signal.
     #[arg(long)]
     explain: bool,
@@ -109,7 +116,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
             && wanted(&arguments.only_class, &row.class)
             && wanted(&arguments.only_source, &row.source)
         {
-            let recorded = row.recorded();
+            let mut recorded = row.recorded();
+            if arguments.scramble {
+                recorded = Scrambler::new(arguments.seed).scramble(&recorded);
+            }
             rows.push((row, recorded));
         }
     })?;
