@@ -37,9 +37,6 @@ pub(crate) enum CliError {
     /// Output could not be written as JSON.
     #[error("cannot write: {0}")]
     Json(#[from] serde_json::Error),
-    /// The arguments do not go together.
-    #[error("{0}")]
-    Usage(&'static str),
     /// A thread of ours panicked, which is a bug.
     #[error("a scoring thread panicked; please report it")]
     Panicked,

@@ -4,6 +4,7 @@
 //! verdict is may not be decided here.
 
 mod corpus;
+mod envelope;
 mod error;
 mod explain;
 mod inspect;

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::{
     corpus::{self, Recorded, Row},
+    envelope::{Shape, event},
     error::CliError,
     explain::{Explained, explain},
     scramble::Scrambler,
@@ -44,6 +45,9 @@ pub(crate) struct Arguments {
     /// How often each request is inspected; the fastest pass gives `us`.
     #[arg(long, default_value_t = 3)]
     passes: u32,
+    /// Sends each request through the event shape of a source and the agent's whole path.
+    #[arg(long = "as", value_enum)]
+    shape: Option<Shape>,
     /// Replaces parameter names, hosts and path words at random before inspecting.
     #[arg(long)]
     scramble: bool,
@@ -94,7 +98,10 @@ fn score(rows: &[(Row, Recorded)], arguments: &Arguments) -> Result<Vec<u8>, Cli
     let mut inspector = Inspector::new();
     let mut lines = Vec::new();
     for (row, recorded) in rows {
-        let (outcome, us) = inspector.inspect(recorded, arguments.passes);
+        let (outcome, us) = match arguments.shape {
+            Some(shape) => inspector.inspect_event(&event(shape, recorded).into(), arguments.passes),
+            None => inspector.inspect(recorded, arguments.passes),
+        };
         let line = Line {
             id: &row.id,
             blocked: blocks(&outcome, arguments.block_on),

@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use picket_content::{Options, RawHttp, http_request};
 use picket_detection::{Catalogue, Fuel, Outcome, Profile, Scratch, inspect};
+use picket_lambda_event::EventReader;
 use picket_policy::{Action, BlockLine, Facts, Mode, Policy, decide};
 use picket_request::Request;
 
@@ -24,6 +26,7 @@ pub(crate) struct Inspector {
     catalogue: Catalogue,
     profile: Profile,
     scratch: Scratch,
+    reader: EventReader,
     /// The request that was inspected last.
     pub(crate) request: Request,
 }
@@ -34,6 +37,7 @@ impl Inspector {
             catalogue: Catalogue::built_in(),
             profile: Profile::default(),
             scratch: Scratch::default(),
+            reader: EventReader::new(picket_lambda_event::Options::default()),
             request: Request::default(),
         }
     }
@@ -52,6 +56,18 @@ impl Inspector {
         for _ in 0..passes.max(1) {
             let start = Instant::now();
             http_request(&mut self.request, &raw, &Options::default());
+            outcome = self.run();
+            best = best.min(start.elapsed().as_secs_f64() * 1e6);
+        }
+        (outcome, best)
+    }
+
+    /// The same for an event, through the whole path of the agent.
+    pub(crate) fn inspect_event(&mut self, event: &Bytes, passes: u32) -> (Outcome, f64) {
+        let (mut outcome, mut best) = (Outcome::default(), f64::INFINITY);
+        for _ in 0..passes.max(1) {
+            let start = Instant::now();
+            self.reader.read(event, &mut self.request, None);
             outcome = self.run();
             best = best.min(start.elapsed().as_secs_f64() * 1e6);
         }
