@@ -23,6 +23,7 @@ mod scratch;
 mod script;
 mod signal;
 mod sink;
+mod sql;
 mod views;
 
 pub use catalogue::{Catalogue, Detector};

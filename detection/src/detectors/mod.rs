@@ -11,6 +11,7 @@ macro_rules! detectors {
 }
 
 detectors! {
+    sqli,
     traversal,
     xss,
 }

@@ -1,0 +1,13 @@
+//! SQL as a language: a lexer for all dialects, a recogniser for what continues a statement, and where to start them.
+//!
+//! It knows SQL and nothing of requests, weights or tiers: it says what would run, `detectors/sqli.rs` what that means.
+
+mod evidence;
+mod lexer;
+mod recogniser;
+mod starts;
+mod token;
+mod words;
+
+pub(crate) use evidence::{Run, Seen, Tail};
+pub(crate) use starts::{Opening, runs};
