@@ -3,9 +3,15 @@
 //! It may not know where the parts came from.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use picket_request::{LocationId, Part, Place, Request, Segment, Span};
+use picket_request::{LocationId, Part, Place, Request, Segment, Span, limits};
 
-use crate::{headers, path, query, reader::Reader};
+use crate::{
+    body, cookies, graphql, headers, inside,
+    json::{self, Root},
+    jwt, path, query,
+    reader::{Kind, Reader, Task},
+    xml,
+};
 
 /// A text of the request target, and whether it still is as it was on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,11 +113,44 @@ pub fn read_http(request: &mut Request, parts: &HttpParts, options: &Options) {
             query::read_split(&mut reader, pairs, *encoded, true);
         }
     }
-    headers::read(&mut reader, &parts.headers);
+    let told = headers::read(&mut reader, &parts.headers);
+    if !parts.cookies.is_empty() {
+        let location = reader.root(Part::Cookie);
+        for &cookie in &parts.cookies {
+            cookies::read(&mut reader, cookie, location);
+        }
+    }
     if let Some(body) = parts.body.filter(|body| !body.is_empty()) {
-        reader.request.body_bytes = body.len();
-        let location = reader.root(Part::Body);
-        reader.request.push_plain(body, Place::Body, Span::EMPTY, location);
+        body::read(&mut reader, body, parts.body_base64, &told);
+    }
+    finish(&mut reader);
+}
+
+/// Looks into every value for what it holds, until there is nothing more to read. Each thing that is found lies one
+/// level deeper than what held it, and levels are bounded, so this ends.
+fn finish(reader: &mut Reader<'_>) {
+    let mut seen = inside::look(reader, 0, 0);
+    while let Some(Task { text, name, location, depth, kind }) = reader.next() {
+        match kind {
+            Kind::Content(types) => body::content(reader, text, &[types], name, location, depth),
+            Kind::Json => {
+                let bytes = reader.request.bytes(text);
+                if json::scan(bytes, &mut reader.state.tape).well_formed {
+                    let location = reader.unwrapped(location, "json");
+                    let root = Root { name, unwraps: limits::UNWRAPS - depth, ..Root::json(location) };
+                    json::values(reader.request, &mut reader.state.tape, text, &root);
+                }
+            }
+            Kind::Xml => {
+                let location = reader.unwrapped(location, "xml");
+                xml::read(reader, text, name, location);
+            }
+            Kind::Graphql(holder) => {
+                graphql::read(reader, text, Some(holder), location);
+            }
+            Kind::Token { bearer } => jwt::read(reader, text, bearer, location),
+        }
+        seen = inside::look(reader, seen, depth);
     }
 }
 

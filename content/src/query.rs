@@ -3,7 +3,7 @@
 //!
 //! It may not know bodies or headers; those call it with their own places.
 
-use picket_request::{Anomaly, LocationId, Part, Place, Segment, Span, Value, limits};
+use picket_request::{LocationId, Part, Place, Segment, Span, Value};
 
 use crate::reader::Reader;
 
@@ -108,9 +108,12 @@ fn split(reader: &mut Reader<'_>, raw: Span, style: Style, location: LocationId,
         if at > bytes.len() {
             return;
         }
-        if reader.request.values().len() + 4 >= limits::VALUES {
+        if reader.is_full() {
             // The rest is one value: nothing goes unexamined for being too many.
-            rest(reader, raw.slice(at..raw.len()), style, location);
+            let rest = raw.slice(at..raw.len());
+            let text = reader.percent_decoded(rest, true, location);
+            let (place, name) = (style.whole, Span::EMPTY);
+            reader.request.push_rest(Value { text, raw: rest, place, name, location });
             return;
         }
         let Piece { end, equals } = piece(bytes, at, semicolons);
@@ -137,7 +140,14 @@ fn pair(
     let key = raw.slice(start..equals.unwrap_or(end));
     let key_text = reader.percent_decoded(key, true, location);
     let location = reader.request.locations.add(location, Segment::Key(key_text));
-    if !key.is_empty() {
+    // The parameters of a URL in a header are worth a value for their content, their names only where they are odd.
+    let spare = style.key == Place::HeaderName
+        && reader
+            .request
+            .bytes(key)
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+    if !key.is_empty() && !spare {
         reader.push(key_text, key, style.key, key_text, location);
     }
     let Some(equals) = equals else { return };
@@ -148,12 +158,6 @@ fn pair(
     let text = reader.percent_decoded(value, true, location);
     reader.push(text, value, style.value, key_text, location);
     literal_plus(reader, value, text, style, key_text, location);
-}
-
-fn rest(reader: &mut Reader<'_>, raw: Span, style: Style, location: LocationId) {
-    reader.request.anomalies.raise(Anomaly::Oversize, location);
-    let text = reader.percent_decoded(raw, true, location);
-    reader.push(text, raw, style.whole, Span::EMPTY, location);
 }
 
 /// Some targets leave a plus as it is (`decodeURIComponent`, path-style decoders). The reading is worth a value of its own

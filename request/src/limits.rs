@@ -6,6 +6,12 @@ pub const EVENT_BYTES: usize = 6 * 1024 * 1024 + 100;
 pub const DECODED_BYTES: usize = 8 * 1024 * 1024;
 /// How much larger than its compressed form a body may become before decompression is given up.
 pub const INFLATE_RATIO: usize = 200;
+/// A decompressed body may always become this large, whatever the ratio: short texts of one character compress well.
+pub const INFLATE_FLOOR: usize = 256 * 1024;
+/// Window that a zstd frame may ask for (RFC 8878, 3.1.1.1.2 recommends to support 8 MiB).
+pub const ZSTD_WINDOW: u64 = 8 * 1024 * 1024;
+/// Content codings that may lie over one another.
+pub const CODINGS: usize = 4;
 /// Values of one request. What lies beyond is reported as [`crate::Anomaly::Oversize`].
 pub const VALUES: usize = 65_536;
 /// Undivided remainders that may stand beyond [`VALUES`].
@@ -17,8 +23,14 @@ pub const DEPTH: usize = 128;
 /// How often a body may be unwrapped again: JSON in a string, an envelope in an envelope.
 pub const UNWRAPS: usize = 4;
 /// Parts of one multipart body.
-pub const MULTIPART_PARTS: usize = 1_024;
-/// First bytes of an upload that are inspected as content.
+pub const MULTIPART_PARTS: usize = 16_384;
+/// Boundaries that one multipart body is tried with, where its headers and its text do not agree on one.
+pub const MULTIPART_BOUNDARIES: usize = 4;
+/// Header bytes of one part of a multipart body.
+pub const PART_HEADER_BYTES: usize = 16 * 1024;
+/// Nesting of a GraphQL selection that is ordinary; the common introspection query has 8.
+pub const GRAPHQL_DEPTH: usize = 15;
+/// First bytes of a binary upload that are inspected as content; a text is inspected whole.
 pub const UPLOAD_PREFIX: usize = 65_536;
 /// Buffers of one request.
 pub const BUFFERS: usize = 1_024;

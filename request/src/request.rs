@@ -202,6 +202,13 @@ impl Request {
         room
     }
 
+    /// Gives value number `index` another place, once its text turned out to be of a kind of its own.
+    pub fn relabel(&mut self, index: usize, place: Place) {
+        if let Some(value) = self.values.get_mut(index) {
+            value.place = place;
+        }
+    }
+
     /// Adds a value that was not encoded.
     pub fn push_plain(&mut self, text: Span, place: Place, name: Span, location: LocationId) -> bool {
         self.push(Value { text, raw: text, place, name, location })

@@ -37,7 +37,7 @@ pub enum Place {
     XmlMarkup,
     /// XML character data or an attribute value.
     Xml,
-    /// GraphQL text: an inline argument value.
+    /// GraphQL: a document as a whole (it lexes, and its brackets close), an inline argument value or a comment.
     Graphql,
     /// The name of a multipart field.
     MultipartKey,

@@ -1,0 +1,88 @@
+//! Cookies (RFC 6265, 5.4, as servers read them): pairs between semicolons, values with or without quotes, percent-encoded
+//! or not.
+//!
+//! It may not know which header or list they came in.
+
+use picket_request::{LocationId, Place, Segment, Span};
+
+use crate::reader::Reader;
+
+/// Reads one `Cookie` header, or one cookie of a list.
+pub(crate) fn read(reader: &mut Reader<'_>, raw: Span, location: LocationId) {
+    let mut at = 0;
+    let mut stray = false;
+    loop {
+        let bytes = reader.request.bytes(raw);
+        let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) else { break };
+        if reader.is_full() {
+            reader.push_rest(raw.slice(at..raw.len()), Place::Cookie, location);
+            return;
+        }
+        let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
+        let piece = rest.get(..end).unwrap_or_default();
+        let blanks = piece.len() - piece.trim_ascii_start().len();
+        let len = piece.trim_ascii_end().len();
+        let equals = memchr::memchr(b'=', piece);
+        let start = at;
+        at += end + 1;
+        if len <= blanks {
+            continue;
+        }
+        let Some(equals) = equals else {
+            stray = true;
+            let span = raw.slice(start + blanks..start + len);
+            let location = reader.request.locations.add(location, Segment::Key(span));
+            reader.push(span, span, Place::CookieName, span, location);
+            continue;
+        };
+        let name = raw.slice(start + blanks.min(equals)..start + equals);
+        let value = raw.slice(start + equals + 1..start + len.max(equals + 1));
+        cookie(reader, name, value, location);
+    }
+    if stray {
+        // A value with a semicolon of its own was cut; some readers take the header as a whole.
+        reader.push(raw, raw, Place::Cookie, Span::EMPTY, location);
+    }
+}
+
+fn cookie(reader: &mut Reader<'_>, name: Span, value: Span, location: LocationId) {
+    let location = reader.request.locations.add(location, Segment::Key(name));
+    reader.push(name, name, Place::CookieName, name, location);
+    if value.is_empty() {
+        return;
+    }
+    let bytes = reader.request.bytes(value);
+    let quoted = bytes.len() >= 2 && bytes.first() == Some(&b'"') && bytes.last() == Some(&b'"');
+    let escaped = quoted && memchr::memchr(b'\\', bytes).is_some();
+    let inner = if quoted { value.slice(1..value.len() - 1) } else { value };
+    let text = reader.percent_decoded(inner, false, location);
+    reader.push(text, value, Place::Cookie, name, location);
+    if escaped {
+        let location = reader.unwrapped(location, "quoted");
+        let text = reader.request.derive(inner, unquote);
+        reader.push(text, value, Place::Cookie, name, location);
+    }
+}
+
+/// Undoes backslashes as Python's `http.cookies` does: three octal digits, or the next character.
+fn unquote(text: &[u8], out: &mut Vec<u8>) {
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        at += 1;
+        if byte != b'\\' {
+            out.push(byte);
+            continue;
+        }
+        match text.get(at..) {
+            Some([a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..]) => {
+                out.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
+                at += 3;
+            }
+            Some([next, ..]) => {
+                out.push(*next);
+                at += 1;
+            }
+            _ => out.push(b'\\'),
+        }
+    }
+}
