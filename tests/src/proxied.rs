@@ -1,10 +1,17 @@
 //! The runtime proxy as a library, served on a thread of the test's own process. It may not know the agent's binary.
 
+use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use picket_runtime_proxy::{Counters, CountersSnapshot, Inspector, Passthrough, Proxy, ProxyConfig};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use picket_runtime_proxy::{
+    Abuse, Counters, CountersSnapshot, Decision, Fault, Hold, InspectError, Inspector, Invocation, NextCall,
+    Observation, Passthrough, PostKind, Proxy, ProxyConfig, SyntheticPost,
+};
 use tokio::sync::oneshot;
 
 use crate::double::{Double, RawClient};
@@ -74,5 +81,166 @@ impl Drop for Proxied {
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
+    }
+}
+
+/// What an inspector was told, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// Of an event, with its attempt.
+    Inspect(String),
+    /// Of a fault of its own.
+    Fault(Fault),
+    /// Of an answer of the handler.
+    Answered(String, Box<Observation>),
+    /// Of a call for the next event: its ordinal, and whether it follows a block.
+    Next(u64, bool),
+    /// Of a restore.
+    Restored,
+    /// Of an abuse, and the attempt that was out.
+    Abuse(Abuse, Option<String>),
+}
+
+/// What an inspector was told so far.
+#[derive(Debug, Default)]
+pub struct Journal {
+    told: Mutex<Vec<Told>>,
+    more: Condvar,
+}
+
+impl Journal {
+    fn lock(&self) -> MutexGuard<'_, Vec<Told>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, told: Told) {
+        self.lock().push(told);
+        self.more.notify_all();
+    }
+
+    /// Everything until now.
+    pub fn told(&self) -> Vec<Told> {
+        self.lock().clone()
+    }
+
+    /// Waits for the first entry that `wanted` makes something of; 20 s at most.
+    #[expect(clippy::panic, reason = "a test that waits in vain has failed")]
+    pub fn wait<T>(&self, wanted: impl Fn(&Told) -> Option<T>) -> T {
+        let told = self.lock();
+        let (told, _) = self
+            .more
+            .wait_timeout_while(told, Duration::from_secs(20), |told| {
+                !told.iter().any(|entry| wanted(entry).is_some())
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        told.iter()
+            .find_map(&wanted)
+            .unwrap_or_else(|| panic!("waited in vain; the inspector was told {told:#?}"))
+    }
+
+    /// Waits for what the handler answered to an attempt.
+    pub fn answered(&self, attempt: &str) -> Observation {
+        self.wait(|told| match told {
+            Told::Answered(key, observation) if key == attempt => Some((**observation).clone()),
+            _ => None,
+        })
+    }
+}
+
+type Judge = dyn Fn(&Invocation, &Bytes) -> Result<Decision, InspectError> + Send + Sync;
+type Holder = dyn Fn(&NextCall<'_>) -> Option<Hold> + Send + Sync;
+
+/// An inspector that decides as a test says, and keeps a journal.
+pub struct Scripted {
+    judge: Box<Judge>,
+    holder: Box<Holder>,
+    closed: bool,
+    journal: Arc<Journal>,
+}
+
+impl fmt::Debug for Scripted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Scripted").field("journal", &self.journal).finish_non_exhaustive()
+    }
+}
+
+impl Scripted {
+    /// Decides with this function.
+    pub fn new(
+        judge: impl Fn(&Invocation, &Bytes) -> Result<Decision, InspectError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { judge: Box::new(judge), holder: Box::new(|_| None), closed: false, journal: Arc::default() }
+    }
+
+    /// Lets everything pass.
+    pub fn passing() -> Self {
+        Self::new(|_, _| Ok(Decision::Forward))
+    }
+
+    /// Answers every event that contains `attack` with this post.
+    pub fn blocking(post: SyntheticPost) -> Self {
+        Self::new(move |_, event| {
+            let hostile = event.windows(6).any(|window| window == b"attack");
+            Ok(if hostile { Decision::Answer(post.clone()) } else { Decision::Forward })
+        })
+    }
+
+    /// Holds calls for the next event with this function.
+    #[must_use]
+    pub fn holding(mut self, holder: impl Fn(&NextCall<'_>) -> Option<Hold> + Send + Sync + 'static) -> Self {
+        self.holder = Box::new(holder);
+        self
+    }
+
+    /// Answers, rather than forwards, what could not be inspected.
+    #[must_use]
+    pub fn closed(mut self) -> Self {
+        self.closed = true;
+        self
+    }
+
+    /// The journal, to read while the inspector works.
+    pub fn journal(&self) -> Arc<Journal> {
+        Arc::clone(&self.journal)
+    }
+}
+
+impl Inspector for Scripted {
+    fn inspect(&self, invocation: &Invocation, event: &Bytes) -> Result<Decision, InspectError> {
+        self.journal.note(Told::Inspect(invocation.key.to_string()));
+        (self.judge)(invocation, event)
+    }
+
+    fn unexamined(&self, _invocation: &Invocation, fault: Fault) -> Decision {
+        self.journal.note(Told::Fault(fault));
+        if self.closed { Decision::Answer(refusal()) } else { Decision::Forward }
+    }
+
+    fn answered(&self, invocation: &Invocation, observation: &Observation) {
+        self.journal.note(Told::Answered(invocation.key.to_string(), Box::new(observation.clone())));
+    }
+
+    fn before_next(&self, call: &NextCall<'_>) -> Option<Hold> {
+        self.journal.note(Told::Next(call.ordinal, call.after_block));
+        (self.holder)(call)
+    }
+
+    fn restored(&self) {
+        self.journal.note(Told::Restored);
+    }
+
+    fn abuse(&self, abuse: Abuse, invocation: Option<&Invocation>) {
+        self.journal.note(Told::Abuse(abuse, invocation.map(|invocation| invocation.key.to_string())));
+    }
+}
+
+/// A buffered answer that refuses.
+pub fn refusal() -> SyntheticPost {
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    SyntheticPost {
+        kind: PostKind::Response { streaming: false },
+        headers,
+        body: Bytes::from_static(b"{\"statusCode\":406,\"body\":\"no\"}"),
     }
 }
