@@ -45,7 +45,11 @@ pub(crate) struct Held {
 pub(crate) enum Rest {
     Nothing,
     Stream(Incoming),
-    Broken(BodyError),
+    /// The body broke off. What came before is to be sent first: `flushed` says that the sender had its turn.
+    Broken {
+        error: BodyError,
+        flushed: bool,
+    },
 }
 
 /// Notices that an event was not written to the runtime: a body that is dropped before its end.
@@ -116,7 +120,8 @@ impl Body for Payload {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.get_mut() {
+        let this = self.get_mut();
+        match this {
             Self::None | Self::Described => Poll::Ready(None),
             Self::Stream { inner, tee } => {
                 let frame = Pin::new(&mut *inner).poll_frame(context);
@@ -136,7 +141,15 @@ impl Body for Payload {
                     }
                     tee.complete |= inner.is_end_stream();
                 }
-                frame.map_err(Into::into)
+                match frame {
+                    Poll::Ready(Some(Err(error))) => {
+                        let mut held = Held::broken(error.into());
+                        let frame = held.poll_frame(context);
+                        *this = Self::Held(Box::new(held));
+                        frame
+                    }
+                    frame => frame.map_err(Into::into),
+                }
             }
             Self::Held(held) => held.poll_frame(context),
         }
@@ -161,6 +174,12 @@ impl Body for Payload {
 }
 
 impl Held {
+    /// Nothing but the end of a body that broke off.
+    fn broken(error: BodyError) -> Self {
+        let rest = Rest::Broken { error, flushed: false };
+        Self { chunks: VecDeque::new(), trailers: None, length: None, rest, delivery: None }
+    }
+
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Some(chunk) = self.chunks.pop_front() {
             if self.chunks.is_empty() && self.trailers.is_none() && matches!(self.rest, Rest::Nothing) {
@@ -178,8 +197,13 @@ impl Held {
                 }
                 return frame.map_err(Into::into);
             }
-            Rest::Broken(_) => {
-                if let Rest::Broken(error) = std::mem::replace(&mut self.rest, Rest::Nothing) {
+            Rest::Broken { flushed: flushed @ false, .. } => {
+                *flushed = true;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Rest::Broken { .. } => {
+                if let Rest::Broken { error, .. } = std::mem::replace(&mut self.rest, Rest::Nothing) {
                     return Poll::Ready(Some(Err(error)));
                 }
             }

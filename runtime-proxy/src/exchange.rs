@@ -309,7 +309,35 @@ pub(crate) fn now_ms() -> u64 {
         .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// The time that an inspection of this many bytes may take.
+pub(crate) fn inspection_budget(config: &ProxyConfig, bytes: usize, deadline_ms: Option<u64>) -> Duration {
+    let mebibytes = u32::try_from(bytes >> 20).unwrap_or(u32::MAX);
+    let budget =
+        config.inspection_budget.saturating_add(config.inspection_budget_per_mib.saturating_mul(mebibytes));
+    match until(deadline_ms, Duration::MAX) / 2 {
+        // A deadline that has passed says more about a clock than about the invocation.
+        Duration::ZERO => budget,
+        half => budget.min(half),
+    }
+}
+
 /// The time left until a deadline, at most `limit`.
 pub(crate) fn until(deadline_ms: Option<u64>, limit: Duration) -> Duration {
     deadline_ms.map_or(limit, |deadline| limit.min(Duration::from_millis(deadline.saturating_sub(now_ms()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_grows_with_the_event_and_ends_before_the_deadline() {
+        let mut config = ProxyConfig::new(0, "127.0.0.1:9001");
+        config.inspection_budget = Duration::from_secs(100);
+        config.inspection_budget_per_mib = Duration::from_secs(10);
+        assert_eq!(inspection_budget(&config, 1000, None), Duration::from_secs(100));
+        assert_eq!(inspection_budget(&config, 5 << 20, None), Duration::from_secs(150));
+        assert!(inspection_budget(&config, 5 << 20, Some(now_ms() + 4000)) <= Duration::from_secs(2));
+        assert_eq!(inspection_budget(&config, 0, Some(1)), Duration::from_secs(100));
+    }
 }

@@ -14,8 +14,10 @@ pub const HEAD_LINES: usize = 256;
 pub const EVENT_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes of the handler's answer that are kept for the observer.
 pub const PREFIX_BYTES: usize = 64 * 1024;
-/// Time that an inspection may take before it is abandoned.
+/// Time that an inspection may take before it is abandoned. It is a net for mistakes: what an inspection may do is bounded by its fuel.
 pub const INSPECTION_BUDGET: Duration = Duration::from_millis(250);
+/// Time that it may take besides for each MiB of the event: a function of 128 MB has 0.07 of a core, and padding must not buy a way round.
+pub const INSPECTION_BUDGET_PER_MIB: Duration = Duration::from_millis(500);
 /// Time for which the runtime's call for the next event may be held.
 pub const HOLD_LIMIT: Duration = Duration::from_millis(200);
 

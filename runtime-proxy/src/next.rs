@@ -24,7 +24,9 @@ use tokio::time::timeout;
 use crate::api;
 use crate::body::{BodyError, Delivery, Held, Payload, Rest};
 use crate::counters::count;
-use crate::exchange::{Connection, is_chunked, now_ms, outgoing, own, pass, streamed, until, whole};
+use crate::exchange::{
+    Connection, inspection_budget, is_chunked, now_ms, outgoing, own, pass, streamed, until, whole,
+};
 use crate::inspector::{Abuse, Decision, Fault, Hold, NextCall, PostKind, SyntheticPost};
 use crate::invocation::Invocation;
 use crate::limits;
@@ -78,7 +80,7 @@ impl Connection {
                     self.unexamined(&invocation, Fault::Oversized)
                 }
                 // The runtime cannot take it for an event either.
-                Rest::Broken(_) => {
+                Rest::Broken { .. } => {
                     count(&shared.counters.events_truncated);
                     Decision::Forward
                 }
@@ -174,7 +176,8 @@ impl Connection {
             count(&counters.inspections_saturated);
             Fault::Saturated
         } else {
-            match timeout(shared.config.inspection_budget, decision).await {
+            let budget = inspection_budget(&shared.config, event.len(), invocation.deadline_ms);
+            match timeout(budget, decision).await {
                 Ok(Ok(Ok(Ok(decision)))) => {
                     count(&counters.inspected);
                     return decision;
@@ -341,7 +344,7 @@ async fn collect(mut body: Incoming, limit: usize) -> Event {
         match body.frame().await {
             None => break,
             Some(Err(error)) => {
-                event.rest = Rest::Broken(BodyError::from(error));
+                event.rest = Rest::Broken { error: BodyError::from(error), flushed: false };
                 break;
             }
             Some(Ok(frame)) => match frame.into_data() {

@@ -24,8 +24,10 @@ pub struct ProxyConfig {
     pub upstream: String,
     /// True on Managed Instances, where several events may be out at once.
     pub concurrent: bool,
-    /// Time that an inspection may take before it is abandoned.
+    /// Time that an inspection may take before it is abandoned; never more than half of what the invocation has left.
     pub inspection_budget: Duration,
+    /// Time that it may take besides, for each MiB of the event.
+    pub inspection_budget_per_mib: Duration,
     /// Time for which the runtime's call for the next event may be held for [`Inspector::before_next`].
     pub hold_limit: Duration,
     /// Bytes of an event that are held for inspection.
@@ -44,6 +46,7 @@ impl ProxyConfig {
             upstream: upstream.into(),
             concurrent: false,
             inspection_budget: limits::INSPECTION_BUDGET,
+            inspection_budget_per_mib: limits::INSPECTION_BUDGET_PER_MIB,
             hold_limit: limits::HOLD_LIMIT,
             event_limit: limits::EVENT_BYTES,
             prefix_limit: limits::PREFIX_BYTES,

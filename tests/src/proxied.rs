@@ -31,9 +31,11 @@ impl Proxied {
         Self::with(double, Passthrough)
     }
 
-    /// In front of a double, on demand.
+    /// In front of a double, on demand, with time enough for an inspection on a busy machine.
     pub fn with(double: &Double, inspector: impl Inspector) -> Self {
-        Self::start(ProxyConfig::new(0, double.address()), inspector)
+        let mut config = ProxyConfig::new(0, double.address());
+        config.inspection_budget = Duration::from_secs(20);
+        Self::start(config, inspector)
     }
 
     /// With a configuration of the test's own.

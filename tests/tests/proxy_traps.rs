@@ -19,6 +19,7 @@ const PING: &[u8] = b"GET /2018-06-01/ping HTTP/1.1\r\nHost: runtime\r\n\r\n";
 fn managed(double: &Double, inspector: Scripted) -> Proxied {
     let mut config = ProxyConfig::new(0, double.address());
     config.concurrent = true;
+    config.inspection_budget = Duration::from_secs(20);
     Proxied::start(config, inspector)
 }
 

@@ -90,6 +90,8 @@ pub enum Fault {
     Status(u16),
     /// Sends this much of the answer's bytes, head included, and closes.
     Truncate(usize),
+    /// Leaves out this much of the answer's end, and closes.
+    CutShort(usize),
     /// As [`Fault::Truncate`], and resets.
     TruncateAndReset(usize),
     /// Sends the answer in pieces of this many bytes with a pause after each.

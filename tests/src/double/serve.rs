@@ -140,6 +140,11 @@ pub(super) fn connection(shared: &Shared, stream: TcpStream, connection: u64) {
         shared.note_status(position, answer.status);
         let stream = reader.stream();
         let sent = match &fault {
+            Some(Fault::CutShort(count)) => {
+                let end = answer.bytes.len().saturating_sub(*count);
+                drop((&*stream).write_all(answer.bytes.get(..end).unwrap_or_default()));
+                return;
+            }
             Some(Fault::Truncate(count) | Fault::TruncateAndReset(count)) => {
                 drop((&*stream).write_all(answer.bytes.get(..*count).unwrap_or(&answer.bytes)));
                 if matches!(fault, Some(Fault::TruncateAndReset(_))) {
