@@ -16,7 +16,6 @@ pub(crate) fn contains_ignore_case(haystack: &[u8], needle: &[u8]) -> bool {
 }
 
 /// Whether `bytes` begins with `prefix` in any case.
-#[expect(dead_code, reason = "the detectors that follow use it")]
 pub(crate) fn starts_ignore_case(bytes: &[u8], prefix: &[u8]) -> bool {
     bytes.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
 }

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use picket_request::Place;
+use picket_request::{Place, Request};
 
 use crate::{Chain, Classes, Profile};
 
@@ -21,6 +21,8 @@ pub struct Input<'a> {
     pub chain: Chain,
     /// What is known of the target.
     pub profile: &'a Profile,
+    /// The request that the value came in, where the value alone does not decide.
+    pub request: Option<&'a Request>,
     shape: OnceCell<Shape>,
 }
 
@@ -63,7 +65,13 @@ impl<'a> Input<'a> {
         chain: Chain,
         profile: &'a Profile,
     ) -> Self {
-        Self { bytes, classes, place, name, chain, profile, shape: OnceCell::new() }
+        Self { bytes, classes, place, name, chain, profile, request: None, shape: OnceCell::new() }
+    }
+
+    /// The same view, in its request.
+    pub(crate) const fn within(mut self, request: &'a Request) -> Self {
+        self.request = Some(request);
+        self
     }
 
     /// What kind of text it is; computed when first asked for.

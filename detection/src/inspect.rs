@@ -28,7 +28,8 @@ pub fn inspect(
         let bytes = request.bytes(value.text);
         let seen = scan(bytes);
         let chain = Chain::default();
-        let input = Input::seen(bytes, seen.classes, value.place, request.bytes(value.name), chain, profile);
+        let name = request.bytes(value.name);
+        let input = Input::seen(bytes, seen.classes, value.place, name, chain, profile).within(request);
         look(catalogue, &input, seen.anchors, Origin::new(index, value), scratch, &mut outcome);
         if wanted(&View::new(bytes, seen, value.place, chain)) {
             views.pending.push(Pending { index, seen, examined: 0, spent: 0 });

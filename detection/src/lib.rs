@@ -10,6 +10,7 @@ mod chain;
 mod decoders;
 pub mod detectors;
 mod dispatch;
+mod doubt;
 mod fact;
 mod finding;
 mod html;

@@ -8,4 +8,7 @@ pub struct Scratch {
     /// A path, folded.
     pub(crate) path: Vec<u8>,
     pub(crate) views: Views,
+    /// Nested lookups, folded, and where each open one begins: in `folded` and in the value.
+    pub(crate) folded: Vec<u8>,
+    pub(crate) marks: Vec<(usize, usize)>,
 }

@@ -153,7 +153,7 @@ fn examine(work: &mut Work<'_>, index: usize, value: &Value, piece: &[u8], seen:
         note(work.outcome, Anomaly::InvalidEncoding, origin, chain);
     }
     let name = work.request.bytes(value.name);
-    let input = Input::seen(piece, seen.classes, value.place, name, chain, work.profile);
+    let input = Input::seen(piece, seen.classes, value.place, name, chain, work.profile).within(work.request);
     look(work.catalogue, &input, seen.anchors, origin, work.scratch, work.outcome);
 }
 

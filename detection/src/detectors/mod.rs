@@ -14,4 +14,13 @@ detectors! {
     sqli,
     traversal,
     xss,
+    ssi,
+    esi,
+    log4j_jndi,
+    xxe,
+    proto_pollution,
+    deserialization,
+    upload,
+    session_fixation,
+    backdoor,
 }

@@ -1,0 +1,42 @@
+//! What speaks against an attack in the text around it: sentences, many lines, code blocks. Doubts lower structure and
+//! words, never a breakout or an effect, so that wrapping an attack in harmless text does not hide it.
+
+use std::ops::Range;
+
+use crate::{Fact, FactKind, Input, Sink, html::shown::CodeSpans};
+
+static PROSE: Fact = Fact::new("stands in prose", FactKind::Doubt, 50);
+static DOCUMENT: Fact = Fact::new("stands in a text of many lines", FactKind::Doubt, 50);
+static SHOWN: Fact = Fact::new("stands in a code block", FactKind::Doubt, 60);
+
+/// Lines from which a value is a document rather than a parameter.
+const DOCUMENT_LINES: u32 = 6;
+/// Facts that one report carries besides doubts.
+const FACTS: usize = 6;
+
+/// Reports facts with what speaks against them.
+pub(crate) fn report(input: &Input<'_>, sink: &mut Sink<'_>, span: Range<usize>, found: &[&'static Fact]) {
+    let mut facts = [&PROSE; FACTS + 3];
+    let mut count = 0;
+    let mut add = |fact: &'static Fact| {
+        if let Some(slot) = facts.get_mut(count) {
+            *slot = fact;
+            count += 1;
+        }
+    };
+    found.iter().take(FACTS).for_each(|fact| add(fact));
+    let shape = input.shape();
+    if shape.is_prose() {
+        add(&PROSE);
+    }
+    if shape.lines >= DOCUMENT_LINES {
+        add(&DOCUMENT);
+    }
+    if (shape.is_prose() || shape.lines > 3)
+        && memchr::memchr(b'`', input.bytes).is_some()
+        && CodeSpans::of(input.bytes, true).shows(input.bytes, span.start)
+    {
+        add(&SHOWN);
+    }
+    sink.report(span, facts.get(..count).unwrap_or_default());
+}
