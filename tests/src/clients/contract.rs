@@ -14,8 +14,8 @@ use super::{Client, Function};
 use crate::rie::layer::Layer;
 use crate::rie::{Answer, Emulator, Environment};
 
-/// SQL injection as it is found in any log of a public web server.
-pub const INJECTION: &str = "1' UNION SELECT username, password FROM users WHERE '1'='1' --";
+/// Path traversal as it is found in any log of a public web server.
+pub const TRAVERSAL: &str = "../../../../etc/passwd";
 
 /// The example function of a client, or a skip that says why there is none.
 #[must_use]
@@ -33,7 +33,7 @@ pub fn protected(function: Function) -> Environment {
 /// An event with an attack in its query.
 #[must_use]
 pub fn attack() -> Vec<u8> {
-    let query = format!("id={}", percent_encoded(INJECTION));
+    let query = format!("file={}", percent_encoded(TRAVERSAL));
     function_url("GET", "/items", &query, None).to_string().into_bytes()
 }
 
@@ -75,7 +75,7 @@ pub fn is_blocked(emulator: &Emulator, event: &[u8]) {
     assert_eq!(said["statusCode"], 406, "{}", String::from_utf8_lossy(&answer.body));
     assert_eq!(emulator.handler_calls(), before, "the handler's own log:\n{}", emulator.log());
     let body = said["body"].as_str().expect("a body");
-    for told in ["SQL", "sql", "UNION", "users", "detector", "Picket", "picket"] {
+    for told in ["TRAVERSAL", "passwd", "file", "detector", "Picket", "picket"] {
         assert!(!body.contains(told), "the block body tells {told:?}: {body}");
     }
 }

@@ -278,12 +278,27 @@ impl Drop for Emulator {
     }
 }
 
-/// A port that nobody listens on. The kernel hands out another one each time, so tests that run side by side seldom meet.
+/// A port that nobody listens on, and that nobody else is given: each call of this process gets another one, all of them below the
+/// range from which the kernel takes the near ends of connections.
 ///
 /// # Errors
-/// When the machine has no loopback interface.
+/// When the machine has no loopback interface, or no port is free.
 pub fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 22_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Processes that run side by side start far from each other.
+    let start = std::process::id().wrapping_mul(7919);
+    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+    for _try in 0..COUNT {
+        let number = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(FIRST + number % COUNT).map_err(io::Error::other)?;
+        match TcpListener::bind(("127.0.0.1", port)) {
+            Ok(_released) => return Ok(port),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 /// A new folder for one environment.
