@@ -22,6 +22,7 @@ mod profile;
 mod scan;
 mod scratch;
 mod script;
+mod shell;
 mod signal;
 mod sink;
 mod sql;

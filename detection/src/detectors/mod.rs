@@ -12,6 +12,7 @@ macro_rules! detectors {
 
 detectors! {
     sqli,
+    cmdexe,
     traversal,
     xss,
     ssi,

@@ -1,0 +1,298 @@
+//! # What it detects
+//!
+//! A value that would run a command when it lands in a command line: it ends the word it is put into and starts a
+//! command (`;`, `|`, `&&`, a newline, `$(…)`, backticks), or it is a command line with an effect as a whole. A command
+//! counts only with arguments that it takes, so words that happen to be command names do not.
+//!
+//! # Why it matters
+//!
+//! One command in a function's environment reads its credentials and can act with its role.
+//!
+//! # Example
+//!
+//! `?host=192.0.2.1;cat${IFS}/proc/self/environ`
+//!
+//! # Known false positives
+//!
+//! Shell code that people post on purpose: scripts, Dockerfiles, workflows, Markdown with commands. In a document of
+//! code the structure is doubted; only what leaves a quote or is disguised is certain there.
+//!
+//! # Evasions covered
+//!
+//! Quotes, backslashes and carets inside words, `$@`, `$()`, `${IFS}`, `$'\x63at'`, brace lists, globbed paths, introducing
+//! words (`sudo`, `time`, `env`), assignments, redirections for blanks, base64 and hexadecimal through the decoders.
+//!
+//! # References
+//!
+//! CWE-77, CWE-78, CAPEC-88; POSIX Shell Command Language, section 2; OWASP Command Injection.
+
+use picket_request::Place;
+
+use crate::{
+    Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
+    shell::{Command, Effect, batch_statement, blanks, cmdlet, command, fork_bomb, holds_command, may_start},
+};
+
+pub(super) static DETECTOR: Detector = Detector { signal: Signal::Cmdexe, name: "cmdexe", version: 1, gate, run };
+
+static SEPARATOR: Fact = Fact::new("ends a command and starts another", FactKind::Breakout, 40);
+static NEWLINE: Fact = Fact::new("starts a command on a new line", FactKind::Breakout, 25);
+static LEADING: Fact = Fact::new("nothing but a separator before it", FactKind::Breakout, 30);
+static QUOTE: Fact = Fact::new("closes a quote first", FactKind::Breakout, 30);
+static SUBSTITUTION: Fact = Fact::new("a command substitution", FactKind::Breakout, 40);
+static WHOLE: Fact = Fact::new("the whole value is a command line", FactKind::Structure, 20);
+static KNOWN: Fact = Fact::new("a known command in command position", FactKind::Structure, 35);
+static FITS: Fact = Fact::new("with arguments that it takes", FactKind::Structure, 30);
+static LOCATED: Fact = Fact::new("named by the path of its file", FactKind::Structure, 40);
+static DISGUISED: Fact = Fact::new("a disguised command", FactKind::Effect, 60);
+static INTERPRETER: Fact = Fact::new("piped into an interpreter", FactKind::Structure, 40);
+static BATCH: Fact = Fact::new("a batch statement", FactKind::Structure, 100);
+static BOMB: Fact = Fact::new("a function that calls itself twice at once", FactKind::Effect, 100);
+static INTRODUCED: Fact = Fact::new("run by another command", FactKind::Structure, 20);
+static CMDLET: Fact = Fact::new("a PowerShell cmdlet", FactKind::Structure, 40);
+static INFORM: Fact = Fact::new("tells about the machine", FactKind::Structure, 20);
+static READ: Fact = Fact::new("reads the system", FactKind::Structure, 30);
+static WRITE: Fact = Fact::new("writes a file", FactKind::Structure, 25);
+static DELAY: Fact = Fact::new("delays", FactKind::Effect, 45);
+static NETWORK: Fact = Fact::new("talks to another machine", FactKind::Structure, 35);
+static SECRET: Fact = Fact::new("reads a file of secrets", FactKind::Effect, 60);
+static SHELL: Fact = Fact::new("runs code", FactKind::Structure, 40);
+static CODE: Fact = Fact::new("a document of code", FactKind::Doubt, 120);
+static SCRIPT: Fact = Fact::new("what stands before is a command line too", FactKind::Doubt, 80);
+static LIST: Fact = Fact::new("looks like a list of names", FactKind::Doubt, 90);
+static QUOTED_CODE: Fact = Fact::new("inline code in a text", FactKind::Doubt, 80);
+
+fn gate(input: &Input<'_>) -> bool {
+    input.bytes.len() >= 3
+        && (input.classes.any(&[Class::Semicolon, Class::Pipe, Class::Ampersand, Class::Backtick, Class::Newline])
+            || (input.classes.has(Class::Brace) && input.classes.any(&[Class::Mark, Class::Paren]))
+            || (input.classes.has(Class::Dollar) && input.classes.any(&[Class::Paren, Class::Brace]))
+            || (input.classes.any(&[Class::Space, Class::Slash]) && may_start(input.bytes)))
+}
+
+/// How the position of a command was reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Entrance {
+    Start,
+    Separator,
+    Newline,
+    Substitution,
+    Backtick,
+}
+
+/// What the value is like around its commands.
+struct Surroundings {
+    /// A script, Markdown or another document of code.
+    code: bool,
+    /// Inline code in a text.
+    inline: bool,
+}
+
+fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
+    let bytes = input.bytes;
+    if matches!(input.place, Place::FileContent | Place::Body) && input.classes.has(Class::Control) {
+        // Not a text.
+        return;
+    }
+    if may_start(bytes) {
+        judge(input, 0, 0, Entrance::Start, sink);
+    }
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let Some(skip) = rest.iter().position(|byte| STARTS[*byte as usize]) else { break };
+        let from = at + skip;
+        let rest = bytes.get(from..).unwrap_or_default();
+        let (entrance, len) = match *rest {
+            [b'$' | b'<' | b'>', b'(', b'(', ..] => (None, 3),
+            [b'$' | b'<' | b'>', b'(', ..] => (Some(Entrance::Substitution), 2),
+            [b'$' | b'<' | b'>', ..] => (None, 1),
+            [b'`', ..] => (Some(Entrance::Backtick), 1),
+            [b'&', ..] if entity(rest) > 0 => (None, entity(rest)),
+            [b'\n' | b'\r', ..] => (Some(Entrance::Newline), 1),
+            _ => (Some(Entrance::Separator), 1),
+        };
+        at = from + len;
+        let Some(mut entrance) = entrance else { continue };
+        // A run of separators and blanks is one entrance; the strongest of its signs counts.
+        while let Some(next) = bytes.get(at) {
+            match next {
+                b';' | b'|' | b'&' => entrance = if entrance == Entrance::Newline { Entrance::Separator } else { entrance },
+                b' ' | b'\t' | b'\n' | b'\r' => {}
+                _ => break,
+            }
+            at += 1;
+        }
+        if bytes.get(at..).is_some_and(may_start) {
+            judge(input, from, at, entrance, sink);
+        }
+    }
+}
+
+static STARTS: [bool; 256] = {
+    let mut table = [false; 256];
+    let starts = b";|&\n\r`$<>";
+    let mut at = 0;
+    while at < starts.len() {
+        table[starts[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
+/// `&amp;`, `&#38;`: how long a character reference is.
+fn entity(rest: &[u8]) -> usize {
+    let name = rest.iter().skip(1).take(10).take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'#').count();
+    if name >= 2 && rest.get(name + 1) == Some(&b';') { name + 2 } else { 0 }
+}
+
+/// Words outside of backticks, up to a few.
+fn outside_words(bytes: &[u8]) -> usize {
+    bytes
+        .split(|byte| *byte == b'`')
+        .step_by(2)
+        .flat_map(|part| part.split(u8::is_ascii_whitespace))
+        .filter(|word| word.len() > 1 && word.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b',' | b'.' | b'\'' | b'?' | b'!')))
+        .take(3)
+        .count()
+}
+
+fn surroundings(input: &Input<'_>) -> Surroundings {
+    let shape = input.shape();
+    let script = input.bytes.starts_with(b"#!") || matches!(input.place, Place::FileContent | Place::Body | Place::Graphql);
+    let code = script || shape.fenced || (shape.lines > 3 && !shape.is_prose()) || (shape.lines > 6);
+    Surroundings { code, inline: outside_words(input.bytes) >= 3 }
+}
+
+fn judge(input: &Input<'_>, from: usize, at: usize, entrance: Entrance, sink: &mut Sink<'_>) {
+    let bytes = input.bytes;
+    let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) else { return };
+    let mut facts: [&'static Fact; 8] = [&KNOWN; 8];
+    let mut count = 0;
+    let mut add = |fact: &'static Fact| {
+        if let Some(slot) = facts.get_mut(count) {
+            *slot = fact;
+            count += 1;
+        }
+    };
+    let head = bytes.get(..from).unwrap_or_default();
+    let leading = head.trim_ascii().iter().all(|byte| matches!(byte, b'"' | b'\'' | b')' | b'}' | b']' | b';' | b'|' | b'&' | b'$' | b'\\' | b'+'));
+    let quote = head.trim_ascii_end().last().is_some_and(|byte| matches!(byte, b'"' | b'\'' | b')'));
+    match entrance {
+        Entrance::Start => {}
+        Entrance::Separator | Entrance::Newline => {
+            add(if entrance == Entrance::Newline { &NEWLINE } else { &SEPARATOR });
+            if leading {
+                add(&LEADING);
+            } else if quote {
+                add(&QUOTE);
+            }
+        }
+        Entrance::Substitution | Entrance::Backtick => add(&SUBSTITUTION),
+    }
+    let (gap, _) = blanks(rest);
+    let statement = rest.get(gap..).unwrap_or_default();
+    let end;
+    if let Some(found) = command(rest).filter(|found| found.fits || (found.disguised && found.arguments == 0 && found.closed)) {
+        end = at + found.len;
+        if !weigh(input, &found, entrance, leading || quote, from, at, &mut add) {
+            return;
+        }
+    } else if let Some(len) = batch_statement(statement) {
+        end = at + gap + len;
+        add(&BATCH);
+    } else if let Some(len) = fork_bomb(statement) {
+        end = at + gap + len;
+        add(&BOMB);
+    } else if let Some((len, acts)) = cmdlet(statement) {
+        end = at + gap + len;
+        add(&CMDLET);
+        add(if entrance == Entrance::Start { &WHOLE } else { &FITS });
+        if acts {
+            add(&SHELL);
+        }
+    } else {
+        return;
+    }
+    if entrance == Entrance::Newline && input.shape().lines > 4 {
+        return;
+    }
+    let around = surroundings(input);
+    if around.code {
+        add(&CODE);
+    } else if around.inline && entrance == Entrance::Backtick {
+        add(&QUOTED_CODE);
+    }
+    sink.report(from..end.min(bytes.len()), facts.get(..count).unwrap_or_default());
+}
+
+/// Adds what a command says of itself; `false` where it is too common a word to be one.
+fn weigh(
+    input: &Input<'_>,
+    found: &Command,
+    entrance: Entrance,
+    set_apart: bool,
+    from: usize,
+    at: usize,
+    add: &mut impl FnMut(&'static Fact),
+) -> bool {
+    let bare_word = found.arguments == 0 && !found.located && !found.disguised && !(found.introduced && !found.common)
+        && found.effect != Some(Effect::Write);
+    let tail = input.bytes.get(at + found.len..).unwrap_or_default();
+    if entrance == Entrance::Start {
+        // A whole value that is one word, or that merely starts like a command, is no command line.
+        if bare_word && found.effect.is_none_or(|effect| effect == Effect::Inform) {
+            return false;
+        }
+        if !tail.trim_ascii().is_empty() && !found.closed {
+            return false;
+        }
+        if found.loose && found.effect.is_none() {
+            return false;
+        }
+        add(&WHOLE);
+    }
+    add(&KNOWN);
+    if found.fits {
+        add(&FITS);
+    }
+    if found.located && !(entrance == Entrance::Start && input.place == Place::Json && found.arguments == 0) {
+        add(&LOCATED);
+    }
+    if found.introduced && !found.common {
+        add(&INTRODUCED);
+    }
+    if found.disguised {
+        add(&DISGUISED);
+    }
+    if found.interpreter && bare_word && input.bytes.get(from) == Some(&b'|') {
+        add(&INTERPRETER);
+    }
+    match found.effect {
+        Some(Effect::Inform) => add(&INFORM),
+        Some(Effect::Read) => add(&READ),
+        Some(Effect::Write) => add(&WRITE),
+        Some(Effect::Delay) => add(&DELAY),
+        Some(Effect::Network) if entrance == Entrance::Start && input.place == Place::Json => {}
+        Some(Effect::Network) => add(&NETWORK),
+        Some(Effect::Secret) => add(&SECRET),
+        Some(Effect::Shell) => add(&SHELL),
+        None => {}
+    }
+    if matches!(entrance, Entrance::Separator | Entrance::Newline) && !set_apart && holds_command(input.bytes.get(..from).unwrap_or_default()) {
+        add(&SCRIPT);
+    }
+    if bare_word && !set_apart && matches!(entrance, Entrance::Separator | Entrance::Newline) && in_a_list(input, from, found.common, tail) {
+        add(&LIST);
+    }
+    true
+}
+
+/// Whether the word after the separator at `from` is one of a list of words: `name|id|date`.
+fn in_a_list(input: &Input<'_>, from: usize, common: bool, tail: &[u8]) -> bool {
+    let head = input.bytes.get(..from).unwrap_or_default().trim_ascii_end();
+    let segment = head.rsplit(|byte| matches!(byte, b'|' | b';' | b'&' | b' ' | b'(' | b',')).next().unwrap_or_default();
+    let plain = segment.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    let ends = !tail.is_empty() && tail.iter().all(|byte| matches!(byte, b'|' | b';' | b'&' | b' '));
+    let agent = common && input.place == Place::Header;
+    agent || (plain && !ends && !segment.is_empty() && (common || input.bytes.get(from) == Some(&b'|')) && (segment.len() > 1 || head.len() > 2))
+}
