@@ -60,7 +60,8 @@ fn object(context: &mut Context<'_>, node: Node, location: LocationId, table: Ta
         match known {
             Some(Known::Platform) => continue,
             Some(Known::Repeats) if repeats(context, value) => continue,
-            None if matches!(tape.kind(value), Kind::Null | Kind::True | Kind::False) => continue,
+            None if matches!(tape.kind(value), Kind::True | Kind::False) => continue,
+            _ if tape.kind(value) == Kind::Null => continue,
             _ => {}
         }
         let name = context.span(member.key);

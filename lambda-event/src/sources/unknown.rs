@@ -2,7 +2,7 @@
 //! an answer should look like is not known, and an error would lose or repeat somebody's message.
 
 use picket_content::json::{self, Root};
-use picket_request::{Anomaly, LocationId, Part, Place, Segment};
+use picket_request::{Anomaly, LocationId, Part, Place, Segment, Span};
 
 use super::Source;
 use crate::context::Context;
@@ -21,6 +21,11 @@ fn read(context: &mut Context<'_>) {
     let event = context.request.locations.add(LocationId::ROOT, Segment::Part(Part::Event));
     let root = Root { value: Place::Event, ..Root::json(event) };
     let tape = context.tape;
+    if !tape.summary().well_formed && !context.text.is_empty() {
+        // What is no JSON may be anything: besides its words it is looked at as one text.
+        let whole = context.whole();
+        context.push_event(whole, Place::Event, Span::EMPTY, event);
+    }
     for node in tape.roots() {
         json::node_values(context.request, tape, context.spare, context.whole(), node, &root);
     }
