@@ -26,6 +26,7 @@ mod shell;
 mod signal;
 mod sink;
 mod sql;
+mod template;
 mod views;
 
 pub use catalogue::{Catalogue, Detector};

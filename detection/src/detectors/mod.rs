@@ -24,4 +24,6 @@ detectors! {
     upload,
     session_fixation,
     backdoor,
+    code_injection,
+    ssti,
 }

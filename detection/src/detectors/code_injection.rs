@@ -1,0 +1,44 @@
+//! Code injection.
+//!
+//! # What it detects
+//! Code of PHP, Java, Node.js, Python, Ruby and Perl that a target would evaluate: opening tags, calls that run, read or write,
+//! variable functions, stream wrappers, classes named to be loaded, expressions of OGNL, and settings that open a runtime.
+//!
+//! # Why it matters
+//! Evaluated code has all rights of the function, its credentials included.
+//!
+//! # Example
+//! `';system('id');//` in a value that ends up in `eval`
+//!
+//! # Known false positives
+//! Code hosting and forums whose posts are a single statement without a code block; administration of class names.
+//!
+//! # Evasions covered
+//! Case, comments and white space between name and parenthesis, names put together from strings, variable functions,
+//! escapes and encodings by way of the decoders, names standing alone in keys, headers and cookies.
+//!
+//! # References
+//! OWASP Code Injection; PHP manual "Supported Protocols and Wrappers"; CVE-2022-22965; CWE-94; CWE-98.
+
+mod java;
+mod names;
+mod php;
+mod scripts;
+
+use crate::{Class, Detector, Input, Scratch, Signal, Sink};
+
+pub(super) static DETECTOR: Detector =
+    Detector { signal: Signal::CodeInjection, name: "code_injection", version: 1, gate, run };
+
+fn gate(input: &Input<'_>) -> bool {
+    let classes = input.classes;
+    classes.has(Class::Paren) && classes.any(&[Class::SingleQuote, Class::DoubleQuote, Class::Dollar, Class::Semicolon])
+        || input.bytes.len() < 96 && classes.has(Class::Paren)
+        || classes.has(Class::Dollar) && classes.any(&[Class::Paren, Class::Bracket])
+}
+
+fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
+    php::look(input, sink);
+    java::look(input, sink);
+    scripts::look(input, sink);
+}

@@ -1,0 +1,297 @@
+//! PHP: tags, wrappers, calls, variable functions and settings.
+
+use std::ops::Range;
+
+use super::names::{Power, SETTINGS, php};
+use crate::{
+    Fact, FactKind, Input, Sink,
+    bytes::{find_ignore_case, starts_ignore_case},
+    doubt,
+};
+
+static TAG: Fact = Fact::new("a PHP tag with code", FactKind::Structure, 105);
+static TAG_ALONE: Fact = Fact::new("a PHP tag", FactKind::Structure, 60);
+static WRAPPER: Fact = Fact::new("a PHP stream wrapper", FactKind::Lexical, 105);
+static CALL_RUNS: Fact = Fact::new("is a call that runs code or a command", FactKind::Effect, 105);
+static CALL_REACHES: Fact = Fact::new("is a call that reaches files, the network or the runtime", FactKind::Structure, 100);
+static CALL_ORDINARY: Fact = Fact::new("is a call of a PHP function", FactKind::Structure, 100);
+static TITLE: Fact = Fact::new("may be a call, or a word with a remark", FactKind::Structure, 60);
+static CALL_INSIDE: Fact = Fact::new("calls what runs code or a command", FactKind::Structure, 70);
+static BREAKS_OUT: Fact = Fact::new("behind the end of a string or a statement", FactKind::Breakout, 60);
+static NESTED: Fact = Fact::new("calls nested to hide what runs", FactKind::Effect, 100);
+static VARIABLE_CALL: Fact = Fact::new("calls what a variable names", FactKind::Structure, 100);
+static STRING_CALL: Fact = Fact::new("calls what a string names", FactKind::Effect, 100);
+static SUPERGLOBAL: Fact = Fact::new("reads PHP's request variables", FactKind::Structure, 100);
+static SETTING: Fact = Fact::new("sets PHP's configuration", FactKind::Structure, 100);
+
+pub(super) fn look(input: &Input<'_>, sink: &mut Sink<'_>) {
+    tags(input, sink);
+    wrappers(input, sink);
+    calls(input, sink);
+    variables(input, sink);
+    settings(input, sink);
+}
+
+fn tags(input: &Input<'_>, sink: &mut Sink<'_>) {
+    let bytes = input.bytes;
+    for at in memchr::memmem::find_iter(bytes, b"<?") {
+        let rest = bytes.get(at + 2..).unwrap_or_default();
+        let span = at..bytes.len().min(at + 80);
+        if starts_ignore_case(rest, b"php") && !rest.get(3).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'-') {
+            doubt::report(input, sink, span, &[&TAG]);
+        } else if rest.first() == Some(&b'=') && rest.len() > 2 {
+            doubt::report(input, sink, span, &[&TAG]);
+        } else if starts_ignore_case(rest, b"xml") {
+            // `<?xml :code;` is a short tag with a label, not a declaration.
+            let inner = rest.get(3..).unwrap_or_default();
+            if inner.first().is_some_and(u8::is_ascii_whitespace) && inner.trim_ascii_start().first() == Some(&b':') {
+                doubt::report(input, sink, span, &[&TAG]);
+            }
+        } else if rest.is_empty() {
+            doubt::report(input, sink, span, &[&TAG_ALONE]);
+        } else if rest[0].is_ascii_whitespace() && rest.iter().take(200).any(|b| matches!(b, b'(' | b'$' | b';')) {
+            doubt::report(input, sink, span, &[&TAG]);
+        }
+    }
+    for tag in [&b"[php]"[..], b"[/php]", b"{/php}", b"[\\php]"] {
+        if let Some(at) = find_ignore_case(bytes, tag) {
+            doubt::report(input, sink, at..at + tag.len(), &[&TAG]);
+        }
+    }
+}
+
+fn wrappers(input: &Input<'_>, sink: &mut Sink<'_>) {
+    let bytes = input.bytes;
+    let mut at = 0;
+    while let Some(found) = memchr::memmem::find(bytes.get(at..).unwrap_or_default(), b"://") {
+        let end = at + found;
+        at = end + 3;
+        let before = bytes.get(end.saturating_sub(24)..end).unwrap_or_default();
+        let start = before.iter().rposition(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'.' | b'2'))).map_or(0, |p| p + 1);
+        let scheme = before.get(start..).unwrap_or_default().to_ascii_lowercase();
+        let rest = bytes.get(at..).unwrap_or_default();
+        let known = match scheme.as_slice() {
+            b"php" => [&b"input"[..], b"filter", b"std", b"output", b"memory", b"temp", b"fd"].iter().any(|word| starts_ignore_case(rest, word)),
+            b"expect" | b"phar" | b"zlib" | b"glob" | b"compress.zlib" | b"compress.bzip2" | b"rar" | b"ogg" | b"zip" => !rest.is_empty(),
+            b"data" => rest.iter().take(40).any(|b| matches!(b, b',' | b';')),
+            _ => scheme.starts_with(b"ssh2."),
+        };
+        if known {
+            let span = end - (before.len() - start)..bytes.len().min(end + 60);
+            doubt::report(input, sink, span, &[&WRAPPER]);
+        }
+    }
+}
+
+/// Skips white space and comments forward.
+fn skip(bytes: &[u8], mut at: usize) -> usize {
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        match rest {
+            [b, ..] if b.is_ascii_whitespace() => at += 1,
+            [b'/', b'*', inner @ ..] => at += memchr::memmem::find(inner, b"*/").map_or(rest.len(), |end| end + 4),
+            [b'/', b'/', ..] | [b'#', ..] => at += memchr::memchr(b'\n', rest).unwrap_or(rest.len()),
+            _ => return at,
+        }
+    }
+}
+
+const fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+fn calls(input: &Input<'_>, sink: &mut Sink<'_>) {
+    let bytes = input.bytes;
+    let trimmed = bytes.iter().position(|b| !(b.is_ascii_whitespace() || matches!(b, b';' | b'@' | b'!' | b'(' | b'{'))).unwrap_or(0);
+    let (mut at, mut depth_of_names, mut last_end) = (0, 0_u32, 0);
+    while at < bytes.len() {
+        if !is_name(bytes[at]) {
+            at += 1;
+            continue;
+        }
+        let start = at;
+        while bytes.get(at).copied().is_some_and(is_name) {
+            at += 1;
+        }
+        let Some(power) = bytes.get(start..at).filter(|name| name.len() >= 2).and_then(php) else { continue };
+        let open = skip(bytes, at);
+        if bytes.get(open) != Some(&b'(') {
+            // `echo "x"`, `print 'x'` and a call cut short by an assignment: `Shell_exec=(x)`.
+            let assigned = power == Power::Runs && bytes.get(open) == Some(&b'=') && bytes.get(open + 1) == Some(&b'(');
+            if assigned && start == trimmed {
+                doubt::report(input, sink, start..open, &[&CALL_RUNS]);
+            }
+            continue;
+        }
+        let before = bytes.get(..start).unwrap_or_default().trim_ascii_end().last().copied();
+        // `obj.exec(`, `->exec(` and `pattern.exec(` are methods of other things.
+        if matches!(before, Some(b'.' | b'>')) && bytes.get(start.wrapping_sub(1)) == before.as_ref() {
+            continue;
+        }
+        let span = start..bytes.len().min(open + 60);
+        // A name directly inside another one's parenthesis: eval(base64_decode(
+        depth_of_names = if start == last_end { depth_of_names + 1 } else { 1 };
+        last_end = open + 1;
+        if depth_of_names >= 2 && power != Power::Ordinary {
+            doubt::report(input, sink, span.clone(), &[&NESTED]);
+        }
+        if start == trimmed && is_call_to_the_end(bytes, open) {
+            let fact = match power {
+                // `System (Linux)` is a title.
+                _ if is_title(bytes, at, open) => &TITLE,
+                Power::Runs => &CALL_RUNS,
+                Power::Reaches => &CALL_REACHES,
+                Power::Ordinary => &CALL_ORDINARY,
+            };
+            doubt::report(input, sink, span, &[fact]);
+        } else if power != Power::Ordinary {
+            let breaks = matches!(before, Some(b';' | b'\'' | b'"' | b'}' | b')' | b'|' | b'&' | b'?' | b'@'))
+                || before == Some(b'.') && bytes.get(start.wrapping_sub(1)) != Some(&b'.');
+            let touching = bytes.get(open.wrapping_sub(1)).copied().is_some_and(is_name);
+            if breaks && touching && closes_something(bytes, start) {
+                doubt::report(input, sink, span, &[&CALL_INSIDE, &BREAKS_OUT]);
+            } else if power == Power::Runs && touching {
+                doubt::report(input, sink, span, &[&CALL_INSIDE]);
+            }
+        }
+    }
+}
+
+/// Whether a name and a parenthesis are set apart by plain space, with bare words in the parenthesis.
+fn is_title(bytes: &[u8], end: usize, open: usize) -> bool {
+    let gap = bytes.get(end..open).unwrap_or_default();
+    let words = bytes.get(open + 1..).unwrap_or_default();
+    !gap.is_empty()
+        && gap.iter().all(|&b| b == b' ')
+        && words.first().is_some_and(|b| b.is_ascii_alphanumeric())
+        && words.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b')' | b'.' | b',' | b'-'))
+}
+
+/// Whether what stands before `at` closes a string or a statement that it did not open.
+fn closes_something(bytes: &[u8], at: usize) -> bool {
+    const NEAR: usize = 24;
+    let before = bytes.get(at.saturating_sub(NEAR)..at).unwrap_or_default();
+    let lead = before
+        .iter()
+        .rposition(|b| !(b.is_ascii_whitespace() || matches!(b, b';' | b'\'' | b'"' | b')' | b'}' | b'.' | b'|' | b'&' | b'?' | b'>' | b'@' | b'/')))
+        .map_or(before, |end| before.get(end + 1..).unwrap_or_default());
+    lead.iter().any(|b| matches!(b, b'\'' | b'"')) || lead.first() == Some(&b';') && at <= NEAR
+}
+
+/// Whether from the parenthesis on the value is the rest of one call or of a chain of them.
+fn is_call_to_the_end(bytes: &[u8], open: usize) -> bool {
+    let close = memchr::memrchr(b')', bytes);
+    let Some(close) = close.filter(|&close| close > open) else { return true };
+    let tail = bytes.get(close + 1..).unwrap_or_default();
+    let tail = tail.get(skip(tail, 0)..).unwrap_or_default();
+    tail.is_empty()
+        || matches!(tail[0], b';' | b'[' | b'}' | b'.' | b'?' | b'\'' | b'"' | b'/' | b'#' | b',' | b')' | b'-' | b'|' | b'&')
+}
+
+fn variables(input: &Input<'_>, sink: &mut Sink<'_>) {
+    let bytes = input.bytes;
+    for at in memchr::memchr_iter(b'$', bytes) {
+        let rest = bytes.get(at + 1..).unwrap_or_default();
+        let length = rest.iter().take(64).take_while(|&&b| is_name(b) || b == b'$').count();
+        let name = rest.get(..length).unwrap_or_default();
+        const GLOBALS: &[&[u8]] = &[b"_GET", b"_POST", b"_REQUEST", b"_SERVER", b"_COOKIE", b"_FILES", b"_ENV", b"_SESSION", b"GLOBALS", b"HTTP_RAW_POST_DATA"];
+        if GLOBALS.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            doubt::report(input, sink, at..at + 1 + length, &[&SUPERGLOBAL]);
+            continue;
+        }
+        // `${@name}(…)`, `$ {'name'}`: the braces hold an expression.
+        let brace = skip(rest, 0);
+        if length == 0 && rest.get(brace) == Some(&b'{') {
+            let inner = rest.get(brace + 1..).unwrap_or_default();
+            let close = memchr::memchr(b'}', inner.get(..inner.len().min(200)).unwrap_or_default());
+            let body = inner.get(..close.unwrap_or(0)).unwrap_or_default().trim_ascii();
+            let called = close.is_some_and(|close| inner.get(skip(inner, close + 1)) == Some(&b'('));
+            let evaluated = brace > 0 && matches!(body.first(), Some(b'\'' | b'"')) || body.starts_with(b"@") && body.len() > 1;
+            if called && !body.is_empty() || evaluated {
+                doubt::report(input, sink, at..bytes.len().min(at + 60), &[&VARIABLE_CALL]);
+            }
+            continue;
+        }
+        let first = name.first().copied().unwrap_or(0);
+        if length == 0 || first.is_ascii_digit() {
+            continue;
+        }
+        // Indexes, each in brackets or braces, then a call. jQuery's `$name(` in a longer text is doubted by its lines.
+        let mut end = skip(rest, length);
+        let mut indexed = false;
+        while let Some(&open @ (b'[' | b'{')) = rest.get(end) {
+            let close = if open == b'[' { b']' } else { b'}' };
+            let window = rest.get(end..rest.len().min(end + 80)).unwrap_or_default();
+            let Some(found) = memchr::memchr(close, window) else { break };
+            indexed = true;
+            end = skip(rest, end + found + 1);
+        }
+        if rest.get(end) == Some(&b'(') {
+            let lead = bytes.get(..at).unwrap_or_default().trim_ascii_end().last().copied();
+            let whole = bytes.len() < 400
+                && matches!(lead, None | Some(b'@' | b'(' | b'{' | b'$' | b';' | b'\'' | b'"' | b'=' | b'.' | b'&' | b'|' | b'!' | b','));
+            let ends = bytes.trim_ascii_end().last().is_some_and(|b| matches!(b, b')' | b';' | b'}' | b'/'));
+            if whole && (indexed || ends) || indexed {
+                doubt::report(input, sink, at..bytes.len().min(at + 60), &[&VARIABLE_CALL]);
+            }
+        }
+    }
+    // `("system")("id")`, `'sys'.'tem'('id')`, `(system)(ls)`, `Foo::$x()`.
+    for at in memchr::memchr_iter(b'(', bytes) {
+        let before = bytes.get(..at).unwrap_or_default();
+        let blank = before.len() - before.trim_ascii_end().len();
+        let Some(&last) = before.trim_ascii_end().last() else { continue };
+        let near = bytes.get(at.saturating_sub(96)..at).unwrap_or_default();
+        let holds = |names: &[&[u8]]| names.iter().any(|name| find_ignore_case(near, name).is_some());
+        const CALLED: &[&[u8]] = &[b"system", b"exec", b"passthru", b"popen", b"phpinfo", b"assert", b"eval", b"print_r", b"uname"];
+        let callable = matches!(last, b'"' | b'\'' | b')' | b']' | b'}') && blank < 16;
+        if callable && (holds(CALLED) || joined(near)) && bytes.len() < 300 && !near.starts_with(b"<") && is_string_call(near) {
+            doubt::report(input, sink, at.saturating_sub(32)..bytes.len().min(at + 40), &[&STRING_CALL]);
+            return;
+        }
+    }
+    if let Some(at) = memchr::memmem::find(bytes, b"::$") {
+        doubt::report(input, sink, at..at + 3, &[&VARIABLE_CALL]);
+    }
+}
+
+/// Whether short strings are joined by dots: `'sys'.'tem'`, `(sy.(st).em)`.
+fn joined(near: &[u8]) -> bool {
+    [&b"'.'"[..], b"\".\"", b".(", b"'.\"", b").", b"' . '", b"\" . \""].iter().any(|join| memchr::memmem::find(near, join).is_some())
+}
+
+/// Whether the text that would be called is a string in quotes or alone in parentheses, rather than a call's result.
+fn is_string_call(near: &[u8]) -> bool {
+    let near = near.trim_ascii_end();
+    match near.last() {
+        Some(b'"' | b'\'') => true,
+        Some(b')') => {
+            let Some(open) = memchr::memrchr(b'(', near) else { return false };
+            let lead = near.get(..open).unwrap_or_default().trim_ascii_end();
+            !lead.last().copied().is_some_and(|b| is_name(b) || b == b'$')
+        }
+        Some(b']' | b'}') => near.iter().any(|b| matches!(b, b'\'' | b'"' | b'(')),
+        _ => false,
+    }
+}
+
+fn settings(input: &Input<'_>, sink: &mut Sink<'_>) {
+    let report = |sink: &mut Sink<'_>, span: Range<usize>| doubt::report(input, sink, span, &[&SETTING]);
+    for text in [input.bytes, input.name] {
+        let Some(name) = text.get(..text.iter().position(|b| !(is_name(*b) || *b == b'.')).unwrap_or(text.len())) else { continue };
+        let known = SETTINGS.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let assigned = text.get(name.len()..).unwrap_or_default().trim_ascii_start().first() == Some(&b'=');
+        if known && assigned {
+            report(sink, 0..name.len());
+            return;
+        }
+    }
+    // The form in which CGI takes them: `-d allow_url_include=1`.
+    for setting in [&b"allow_url_include"[..], b"auto_prepend_file"] {
+        if let Some(at) = find_ignore_case(input.bytes, setting)
+            && input.bytes.get(at + setting.len()..).unwrap_or_default().trim_ascii_start().first() == Some(&b'=')
+        {
+            report(sink, at..at + setting.len());
+        }
+    }
+}
