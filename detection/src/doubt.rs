@@ -32,11 +32,16 @@ pub(crate) fn report(input: &Input<'_>, sink: &mut Sink<'_>, span: Range<usize>,
     if shape.lines >= DOCUMENT_LINES {
         add(&DOCUMENT);
     }
-    if (shape.is_prose() || shape.lines > 3)
-        && memchr::memchr(b'`', input.bytes).is_some()
-        && CodeSpans::of(input.bytes, true).shows(input.bytes, span.start)
-    {
+    if is_shown(input, span.start) {
         add(&SHOWN);
     }
     sink.report(span, facts.get(..count).unwrap_or_default());
+}
+
+/// Whether an offset stands in a code block or, in a text of sentences or several lines, in inline code.
+pub(crate) fn is_shown(input: &Input<'_>, at: usize) -> bool {
+    let shape = input.shape();
+    (shape.is_prose() || shape.lines > 3)
+        && memchr::memchr(b'`', input.bytes).is_some()
+        && CodeSpans::of(input.bytes, true).shows(input.bytes, at)
 }

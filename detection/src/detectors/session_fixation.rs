@@ -42,14 +42,18 @@ const FRAMEWORKS: &[&[u8]] = &[
     b"cfid", b"cftoken", b"cfsid", b"connect.sid", b"koa.sess", b"koa:sess", b"laravel_session", b"ci_session", b"cakephp", b"zend_session_id",
     b"symfony", b"_session_id", b"_rails_session", b"rack.session", b"_flask_session", b"django_session", b"sailssid", b"sails.sid", b"meteor_login_token",
     b"next-auth.session-token", b"authjs.session-token", b"shiny-token", b"shinysession", b"weblogicsession", b"websphere_session", b"wlsession", b"play_session",
-    b"beaker.session.id", b"viewstateuserkey", b"servlet_session", b"zenid", b"mojolicious", b"dancer.session", b"plack_session", b"sessionid", b"session-id",
+    b"beaker.session.id", b"viewstateuserkey", b"servlet_session", b"zenid", b"mojolicious", b"dancer.session", b"plack_session",
 ];
+
+/// Names that frameworks and telemetry share: foreign only in a navigation, which asks for a page.
+const SHARED_NAMES: &[&[u8]] = &[b"sessionid", b"session-id"];
 
 /// Names that applications also give to harmless things, such as the checkout session of a payment.
 const GENERAL_NAMES: &[&[u8]] = &[b"session_id", b"sessid", b"session", b"sid", b"session-token", b"session_token"];
 
 fn gate(input: &Input<'_>) -> bool {
-    matches!(input.place, Place::Query | Place::Form | Place::Json | Place::Multipart) && !input.bytes.is_empty() && is_framework(input.name)
+    matches!(input.place, Place::Query | Place::Form | Place::Json | Place::Multipart) && !input.bytes.is_empty()
+        && (is_framework(input.name) || SHARED_NAMES.iter().any(|name| input.name.eq_ignore_ascii_case(name)))
 }
 
 fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
@@ -57,8 +61,9 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     if !matches!(input.place, Place::Query | Place::Form | Place::Json | Place::Multipart) || input.bytes.is_empty() {
         return;
     }
-    let framework = is_framework(input.name);
-    if !framework && !GENERAL_NAMES.iter().any(|name| input.name.eq_ignore_ascii_case(name)) {
+    let shared = SHARED_NAMES.iter().any(|name| input.name.eq_ignore_ascii_case(name));
+    let framework = is_framework(input.name) || shared && is_navigation(input);
+    if !framework && !shared && !GENERAL_NAMES.iter().any(|name| input.name.eq_ignore_ascii_case(name)) {
         return;
     }
     let name = if framework { &FRAMEWORK } else { &GENERAL };
@@ -77,6 +82,18 @@ fn is_framework(name: &[u8]) -> bool {
     let lower = name.to_ascii_lowercase();
     let bare = lower.strip_prefix(b"__host-").or_else(|| lower.strip_prefix(b"__secure-")).unwrap_or(&lower);
     FRAMEWORKS.iter().any(|known| bare == *known || *known == b"aspsession" && bare.starts_with(known))
+}
+
+/// Whether the request asks for a page, as following a link or sending a form does and a beacon does not.
+fn is_navigation(input: &Input<'_>) -> bool {
+    input.place != Place::Json
+        && input.request.is_some_and(|request| {
+            request.values().iter().any(|value| {
+                value.place == Place::Header
+                    && request.bytes(value.name).eq_ignore_ascii_case(b"accept")
+                    && contains_ignore_case(request.bytes(value.text), b"text/html")
+            })
+        })
 }
 
 /// Whether the referrer names another host than the request; `None` without a referrer.

@@ -31,6 +31,7 @@ pub(super) static DETECTOR: Detector =
 
 static REACHES: Fact = Fact::new("a template expression that reaches beyond its template", FactKind::Effect, 105);
 static COMPUTES: Fact = Fact::new("a template expression that computes with constants", FactKind::Effect, 100);
+static SHOWN: Fact = Fact::new("a template expression that is shown as code", FactKind::Structure, 100);
 static CALLS: Fact = Fact::new("a template expression that calls", FactKind::Structure, 70);
 static STATEMENT: Fact = Fact::new("a template statement", FactKind::Structure, 60);
 static ALONE: Fact = Fact::new("the value is little more than the expression", FactKind::Structure, 40);
@@ -56,7 +57,8 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         }
         report(input, sink, &expression, does);
     }
-    if let Some(at) = memchr::memmem::find(bytes, b"__${").or_else(|| memchr::memmem::find(bytes, b"__*{")) {
+    let marked = memchr::memmem::find(bytes, b"__${").or_else(|| memchr::memmem::find(bytes, b"__*{"));
+    if let Some(at) = marked.filter(|_| memchr::memmem::find(bytes, b"}__").is_some()) {
         sink.report(at..bytes.len().min(at + 60), &[&PREPROCESSED]);
     }
 }
@@ -73,11 +75,18 @@ fn is_workflow(bytes: &[u8], expression: &Expression, body: &[u8]) -> bool {
 fn report(input: &Input<'_>, sink: &mut Sink<'_>, expression: &Expression, does: Body) {
     let bytes = input.bytes;
     let span = expression.span.clone();
-    // What stands around an expression is a template when there is more of it than of the expression.
-    let alone = bytes.len() < 2 * span.len() + 40;
+    // What stands around an expression is a template when there is more of it than of the expression, and a statement
+    // says something only when it is all there is.
+    let alone = if does == Body::Statement {
+        span.len() == bytes.trim_ascii().len()
+    } else {
+        bytes.len() < 2 * span.len() + 40
+    };
+    let shown = doubt::is_shown(input, span.start);
     let doubtful = !expression.closed && does < Body::Reaches;
     let mut facts = [&OPEN; 3];
     let main = match does {
+        Body::Reaches | Body::Computes if shown => &SHOWN,
         Body::Reaches => &REACHES,
         Body::Computes => match expression.kind {
             // `@(1+2)` and braces of other languages hold sums too.

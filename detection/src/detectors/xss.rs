@@ -35,7 +35,7 @@ use crate::{
         tokenizer::Start,
         url::{Follow, follow},
     },
-    script::{Effect, Escape, effect, escape},
+    script::{Effect, Escape, effect, effect_of_code, escape},
 };
 
 pub(super) static DETECTOR: Detector =
@@ -209,7 +209,7 @@ fn urls(surroundings: &Surroundings<'_>, sink: &mut Sink<'_>) {
         return;
     }
     match follow(bytes) {
-        Follow::Script => sink.report(0..bytes.len(), &[&SCRIPT_URL]),
+        Follow::Script if is_code(bytes) => sink.report(0..bytes.len(), &[&SCRIPT_URL]),
         Follow::Document => sink.report(0..bytes.len(), &[&DOCUMENT_URL]),
         Follow::Idle => sink.report(0..bytes.len(), &[&IDLE_URL]),
         _ => {}
@@ -234,6 +234,13 @@ fn urls(surroundings: &Surroundings<'_>, sink: &mut Sink<'_>) {
         }
         at = end;
     }
+}
+
+/// Whether what follows a script scheme is code, or hidden, rather than a title such as "JavaScript: an introduction".
+fn is_code(url: &[u8]) -> bool {
+    let colon = memchr::memchr(b':', url).map_or(0, |at| at + 1);
+    let rest = url.get(colon..).unwrap_or_default();
+    effect_of_code(rest, 0).effect > Effect::None || !rest.contains(&b' ') || memchr::memchr3(b'&', b'%', b'\\', rest).is_some()
 }
 
 /// Where the scheme that ends in `script:` begins.

@@ -101,9 +101,14 @@ fn examine(bytes: &[u8], from: usize, strict: bool) -> Found {
                 let mut name = [0; LONGEST_NAME];
                 let length = unescape_into(bytes.get(range.clone()).unwrap_or_default(), &mut name);
                 let name = name.get(..length).unwrap_or_default();
-                if let Before::Dot(Some(Role::Page)) = before
-                    && is_page_property(name)
+                if before == Before::Dot(Some(Role::Page))
+                    && matches!(name, b"href" | b"hash" | b"search" | b"location")
                 {
+                    // Where it leads is read by everybody, and set by attacks.
+                    before = Before::Indexed(Role::Page);
+                    continue;
+                }
+                if before == Before::Dot(Some(Role::Page)) && is_page_property(name) {
                     raise(Effect::Strong, range.clone());
                 }
                 match role(name) {

@@ -6,4 +6,4 @@ pub(crate) mod lexer;
 mod names;
 
 pub(crate) use breakout::{Escape, escape};
-pub(crate) use effect::{Effect, effect, is_idle};
+pub(crate) use effect::{Effect, effect, effect_of_code, is_idle};

@@ -111,7 +111,6 @@ const REACHING: &[&[u8]] = &[
     b"groovy",
     b"smarty.version",
     b"smarty.template",
-    b"self::",
     b"getstreamvariable",
     b"writefile(",
     b"include('/",
@@ -157,7 +156,14 @@ pub(crate) fn judge(kind: Kind, body: &[u8]) -> Body {
         return Body::Computes;
     }
     match kind {
-        Kind::Statement => Body::Statement,
+        Kind::Statement => {
+            // A condition that is always the same asks whether conditions are evaluated.
+            let condition = text.strip_prefix(b"if ").map(<[u8]>::trim_ascii).unwrap_or_default();
+            let fixed = [&b"true"[..], b"false", b"1", b"0", b"1==1", b"not 0"]
+                .iter()
+                .any(|word| condition.eq_ignore_ascii_case(word));
+            if fixed || text.eq_ignore_ascii_case(b"debug") { Body::Computes } else { Body::Statement }
+        }
         Kind::Velocity | Kind::Freemarker => directive(kind, text),
         Kind::Smarty => Body::Computes,
         Kind::Percent
@@ -236,9 +242,13 @@ fn computes(text: &[u8]) -> bool {
     if plain && digits >= 2 && operators >= 1 && !date {
         return true;
     }
-    // `'a'*7`, `"a".toUpperCase()`, `[1,2]|join`.
-    let quoted = matches!(text.first(), Some(b'\'' | b'"' | b'[' | b'('));
-    quoted
+    // `'a'*7`, `"a".upper()`, `[1,2]|join`, `(1).x`.
+    let constant = match text {
+        [b'\'' | b'"', ..] => true,
+        [b'[' | b'(', next, ..] => next.is_ascii_digit() || matches!(next, b'\'' | b'"' | b']' | b')'),
+        _ => false,
+    };
+    constant
         && text.iter().any(|b| matches!(b, b'*' | b'.' | b'|' | b'+'))
         && memchr::memchr(b':', text).is_none()
 }
