@@ -12,7 +12,8 @@ fn main() {
 
 const SHAPES: &[&str] = &["rest-v1 2 KB", "http-v2 2 KB", "function-url 2 KB post", "http-v2 5 MB body"];
 
-const AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0 Safari/537.36";
+const AGENT: &str =
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0 Safari/537.36";
 
 fn headers() -> Vec<(&'static str, &'static str)> {
     vec![
@@ -81,7 +82,9 @@ fn event(shape: &str) -> Bytes {
             "POST",
             r#"{"item":4711,"size":"42","note":"please wrap it","address":{"street":"Elm Street 1","city":"Springfield"}}"#,
         ),
-        _ => v2("a1b2c3.execute-api.eu-west-1.amazonaws.com", "POST", &"all work and no play ".repeat(250_000)),
+        _ => {
+            v2("a1b2c3.execute-api.eu-west-1.amazonaws.com", "POST", &"all work and no play ".repeat(250_000))
+        }
     };
     Bytes::from(event.to_string())
 }

@@ -18,6 +18,12 @@ macro_rules! anomalies {
             pub const fn id(self) -> &'static str {
                 match self { $(Self::$variant => $id,)+ }
             }
+
+            /// When it is seen, in one sentence.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)+ }
+            }
         }
     };
 }

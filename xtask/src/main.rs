@@ -1,7 +1,9 @@
 //! `cargo xtask`: everything that is not cargo's own job. Knows the commands; each one lives in a module of its own.
 
 mod command;
+mod docs;
 mod layer;
+mod score;
 mod setup;
 mod test;
 
@@ -24,6 +26,10 @@ enum Task {
         #[arg(long)]
         install: bool,
     },
+    /// Write the pages of docs/ that are generated from the code
+    Docs,
+    /// Score the detection on a labelled corpus beside the repository
+    Score(score::Options),
     /// Build the layer's zips under target/layer
     Layer(layer::Options),
     /// Set up what the tests need and run them all
@@ -33,6 +39,8 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Setup { install } => setup::all(install).map(|_missing| ()),
+        Task::Docs => docs::run(),
+        Task::Score(options) => score::run(&options),
         Task::Layer(options) => layer::run(&options),
         Task::Test(options) => test::run(&options),
     };

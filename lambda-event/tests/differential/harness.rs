@@ -81,14 +81,17 @@ impl Peer {
 
     /// Both peers that are there; each that is not, with a printed reason.
     pub(crate) fn all() -> Vec<Self> {
-        let started = [Self::start("Python", "python3", "peer.py"), Self::start("Node.js", "node", "peer.js")];
-        let keep = |peer: Result<Self, String>| peer.map_err(|reason| eprintln!("skipped a peer: {reason}")).ok();
+        let started =
+            [Self::start("Python", "python3", "peer.py"), Self::start("Node.js", "node", "peer.js")];
+        let keep =
+            |peer: Result<Self, String>| peer.map_err(|reason| eprintln!("skipped a peer: {reason}")).ok();
         started.into_iter().filter_map(keep).collect()
     }
 
     /// The strings that this runtime reads out of a text.
     pub(crate) fn ask(&mut self, kind: Kind, text: &[u8]) -> Option<Vec<Vec<u8>>> {
-        let question = json!({ "kind": kind.name(), "data": BASE64.encode(text), "type": kind.content_type() });
+        let question =
+            json!({ "kind": kind.name(), "data": BASE64.encode(text), "type": kind.content_type() });
         writeln!(self.input, "{question}").ok()?;
         self.input.flush().ok()?;
         let mut line = String::new();
@@ -150,7 +153,8 @@ pub(crate) fn gaps(peers: &mut [Peer], kind: Kind, text: &[u8]) -> (usize, Vec<G
     }
     let (mut strings, mut gaps) = (0, Vec::new());
     for peer in peers {
-        let answer = peer.ask(kind, text).unwrap_or_else(|| unreachable!("{} does not answer any more", peer.name));
+        let answer =
+            peer.ask(kind, text).unwrap_or_else(|| unreachable!("{} does not answer any more", peer.name));
         for string in answer {
             strings += 1;
             let wanted = ascii(&string);

@@ -1,0 +1,89 @@
+//! Prints docs/signals.md, made of the heads of the detectors' files; `cargo xtask docs` writes it.
+
+use std::{fs, path::Path};
+
+use picket_detection::{Catalogue, Detector, Signal};
+use picket_request::Anomaly;
+
+/// The sections that every detector's file opens with, in this order.
+pub(crate) const SECTIONS: &[&str] = &[
+    "What it detects",
+    "Why it matters",
+    "Example",
+    "Known false positives",
+    "Evasions covered",
+    "References",
+];
+
+fn main() {
+    print!("{}", page());
+}
+
+/// The whole page.
+pub(crate) fn page() -> String {
+    let mut page = String::from(
+        "# Signals\n\nWhat Picket can see, by the stable ids that stand in rules, logs and metrics. Each finding has a tier: *certain* (it breaks\n\
+         out of its context or has an effect; blocked on first sight in mode `block`), *likely* (counts towards flags), *possible* (a tag).\n\
+         This page is generated from the heads of the files in `detection/src/detectors/` by `cargo xtask docs`.\n\n## Attacks\n\n\
+         | signal | detector | version |\n|---|---|---|\n",
+    );
+    let catalogue = Catalogue::built_in();
+    let attacks = || catalogue.iter().filter(|detector| detector.signal.is_attack());
+    let others = || catalogue.iter().filter(|detector| !detector.signal.is_attack());
+    for detector in attacks() {
+        page.push_str(&format!(
+            "| [{}](#{}) | `{}` | {} |\n",
+            title(detector),
+            anchor(detector),
+            detector.name,
+            detector.version
+        ));
+    }
+    for detector in attacks() {
+        page.push_str(&section(detector));
+    }
+    page.push_str("\n## Anomalies\n\nOdd rather than hostile. They never count towards flags and never block by themselves; rules may use them.\n\n");
+    page.push_str("| signal | seen when |\n|---|---|\n");
+    for anomaly in Anomaly::ALL {
+        page.push_str(&format!("| {} | {} |\n", anomaly.id(), anomaly.meaning()));
+    }
+    for detector in others() {
+        page.push_str(&section(detector));
+    }
+    page
+}
+
+fn title(detector: &Detector) -> String {
+    match detector.signal {
+        Signal::Cve(_) => "CVE".to_owned(),
+        signal => signal.id().to_owned(),
+    }
+}
+
+fn anchor(detector: &Detector) -> String {
+    format!("{}-{}", title(detector), detector.name).to_ascii_lowercase().replace('_', "-")
+}
+
+fn section(detector: &Detector) -> String {
+    let head = head(detector.name);
+    let mut text = format!("\n### {} {}\n\n", title(detector), detector.name.replace('_', "-"));
+    for line in head.lines() {
+        // The file's own headings stand two levels deeper here.
+        match line.strip_prefix("# ") {
+            Some(heading) => text.push_str(&format!("#### {heading}\n")),
+            None => text.push_str(&format!("{line}\n")),
+        }
+    }
+    text
+}
+
+/// The `//!` lines of a detector's file.
+pub(crate) fn head(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/detectors");
+    let file = [folder.join(format!("{name}.rs")), folder.join(name).join("mod.rs")]
+        .into_iter()
+        .find(|path| path.is_file());
+    let source = file.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+    let lines = source.lines().map_while(|line| line.strip_prefix("//!"));
+    lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+}
