@@ -29,7 +29,7 @@
 use picket_request::Place;
 
 use crate::{
-    Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Class, Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink,
     shell::{Command, Effect, batch_statement, blanks, cmdlet, command, fork_bomb, holds_command, may_start},
 };
 
@@ -166,14 +166,8 @@ fn surroundings(input: &Input<'_>) -> Surroundings {
 fn judge(input: &Input<'_>, from: usize, at: usize, entrance: Entrance, sink: &mut Sink<'_>) {
     let bytes = input.bytes;
     let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) else { return };
-    let mut facts: [&'static Fact; 8] = [&KNOWN; 8];
-    let mut count = 0;
-    let mut add = |fact: &'static Fact| {
-        if let Some(slot) = facts.get_mut(count) {
-            *slot = fact;
-            count += 1;
-        }
-    };
+    let mut facts = Evidence::default();
+    let mut add = |fact: &'static Fact| facts.add(fact);
     let head = bytes.get(..from).unwrap_or_default();
     let leading = head.trim_ascii().iter().all(|byte| matches!(byte, b'"' | b'\'' | b')' | b'}' | b']' | b';' | b'|' | b'&' | b'$' | b'\\' | b'+'));
     let quote = head.trim_ascii_end().last().is_some_and(|byte| matches!(byte, b'"' | b'\'' | b')'));
@@ -222,7 +216,7 @@ fn judge(input: &Input<'_>, from: usize, at: usize, entrance: Entrance, sink: &m
     } else if around.inline && entrance == Entrance::Backtick {
         add(&QUOTED_CODE);
     }
-    sink.report(from..end.min(bytes.len()), facts.get(..count).unwrap_or_default());
+    facts.with(|facts| sink.report(from..end.min(bytes.len()), facts));
 }
 
 /// Adds what a command says of itself; `false` where it is too common a word to be one.

@@ -14,6 +14,8 @@ detectors! {
     sqli,
     cmdexe,
     traversal,
+    ssrf,
+    aws_ssrf,
     xss,
     ssi,
     esi,

@@ -31,7 +31,7 @@
 use picket_request::Place;
 
 use crate::{
-    Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Class, Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink,
     paths::{Fold, Sensitivity, Unit, Walk, sensitivity, sensitivity_above, walk},
 };
 
@@ -153,14 +153,8 @@ fn is_whole(input: &Input<'_>, token: &Token, path: &[u8]) -> bool {
 }
 
 fn judge(input: &Input<'_>, path: &[u8], token: &Token, sink: &mut Sink<'_>) {
-    let mut facts: [Option<&'static Fact>; 8] = [None; 8];
-    let mut count = 0;
-    let mut add = |fact: &'static Fact| {
-        if let Some(slot) = facts.get_mut(count) {
-            *slot = Some(fact);
-            count += 1;
-        }
-    };
+    let mut facts = Evidence::default();
+    let mut add = |fact: &'static Fact| facts.add(fact);
     let whole = is_whole(input, token, path);
     let target = input.place == Place::Path;
     let (scheme, path) = split_scheme(path);
@@ -195,15 +189,7 @@ fn judge(input: &Input<'_>, path: &[u8], token: &Token, sink: &mut Sink<'_>) {
     if whole && !document && input.bytes.starts_with(b"\\\\") && walked.names >= 2 {
         add(if path.contains(&b'$') { &ADMIN_SHARE } else { &UNC });
     }
-    let mut chosen = [&CLIMB_ONE; 8];
-    let mut used = 0;
-    for fact in facts.iter().flatten() {
-        if let Some(slot) = chosen.get_mut(used) {
-            *slot = fact;
-            used += 1;
-        }
-    }
-    sink.report(token.start..token.end, chosen.get(..used).unwrap_or_default());
+    facts.with(|facts| sink.report(token.start..token.end, facts));
 }
 
 fn starts_value(input: &Input<'_>, token: &Token) -> bool {

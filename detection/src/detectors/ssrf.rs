@@ -1,0 +1,121 @@
+//! # What it detects
+//!
+//! A URL aimed at the inside: loopback, private and link-local addresses and metadata services, in every spelling of an
+//! address, and schemes that speak other protocols for the attacker (`gopher:`, `dict:`, `jar:` …).
+//!
+//! # Why it matters
+//!
+//! A function in a VPC reaches what the internet does not; a function that fetches URLs lends that reach to anybody.
+//!
+//! # Example
+//!
+//! `?url=http://0x7f.1:6379/`
+//!
+//! # Known false positives
+//!
+//! Developers register `http://localhost:3000/callback` with login providers, and tools listen on a high port of the
+//! loopback address: such a URL is likely at most. A URL in a text is possible at most.
+//!
+//! # Evasions covered
+//!
+//! Decimal, octal, hexadecimal, short and mixed IPv4; IPv4 in IPv6; circled and full-width digits, ideographic full stops; wildcard
+//! DNS services; user parts, backslashes and fragments that clients read differently; missing slashes; wrapped schemes.
+//!
+//! # References
+//!
+//! CWE-918, CAPEC-664; RFC 6890; WHATWG URL standard, host parsing; OWASP Server-Side Request Forgery Prevention.
+
+use picket_request::Place;
+
+use crate::{
+    Class, Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink,
+    urls::{Reach, Target, Url, is},
+};
+
+pub(super) static DETECTOR: Detector = Detector { signal: Signal::Ssrf, name: "ssrf", version: 1, gate, run };
+
+static INSIDE: Fact = Fact::new("aimed at the inside", FactKind::Structure, 40);
+static METADATA: Fact = Fact::new("aimed at a metadata service", FactKind::Effect, 100);
+static DISGUISED: Fact = Fact::new("an address in disguise", FactKind::Effect, 60);
+static WHOLE: Fact = Fact::new("the whole value is that URL", FactKind::Structure, 30);
+static WELL_KNOWN_PORT: Fact = Fact::new("a service's own port", FactKind::Structure, 35);
+static PROTOCOL: Fact = Fact::new("a scheme that speaks for the attacker", FactKind::Effect, 60);
+static TEXT: Fact = Fact::new("a URL in a text", FactKind::Doubt, 40);
+
+fn gate(input: &Input<'_>) -> bool {
+    input.classes.any(&[Class::Slash, Class::Backslash, Class::Digit])
+        && (input.classes.has(Class::Colon) || input.bytes.starts_with(b"//") || input.bytes.starts_with(b"\\\\"))
+        && input.bytes.len() >= 8
+}
+
+fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
+    if says_where_it_comes_from(input) {
+        return;
+    }
+    if let Some(url) = Url::relative(input.bytes) {
+        judge(input, &url, sink);
+    }
+    let mut from = 0;
+    while let Some(url) = Url::find(input.bytes, from) {
+        judge(input, &url, sink);
+        // What follows the scheme may be a URL again: `jar:http://…`, `https://proxy/?url=http://…`.
+        from = (url.start + url.scheme.len() + 1).max(from + 1);
+    }
+}
+
+/// Headers in which a client names itself or the page that it was on, never a target.
+fn says_where_it_comes_from(input: &Input<'_>) -> bool {
+    input.place == Place::Header && is(input.name, &[b"host", b"origin", b"referer", b"referrer", b"x-forwarded-host", b"forwarded", b"x-forwarded-for", b":authority"])
+}
+
+fn judge(input: &Input<'_>, url: &Url<'_>, sink: &mut Sink<'_>) {
+    const PROTOCOLS: &[&[u8]] = &[b"gopher", b"dict", b"tftp", b"ldap", b"ldaps", b"netdoc", b"jar", b"sftp", b"smb", b"imap", b"pop3", b"telnet", b"mysql", b"redis", b"ssh", b"xri"];
+    let mut facts = Evidence::default();
+    let head = input.bytes.get(..url.start).unwrap_or_default().trim_ascii();
+    let tail = input.bytes.get(url.end..).unwrap_or_default();
+    let wrapped = head.ends_with(b":") && head.len() < 16;
+    let whole = head.is_empty() || wrapped;
+    let spelled_twice = whole && tail.starts_with(b" =");
+    let protocol = is(url.scheme, PROTOCOLS) || (wrapped && is(head.strip_suffix(b":").unwrap_or_default(), PROTOCOLS));
+    let found = url.reaches(tail);
+    if protocol && whole && (found.is_some() || is(url.scheme, &[b"gopher", b"dict", b"netdoc"]) || wrapped) {
+        facts.add(&PROTOCOL);
+        if found.is_none() {
+            facts.add(&INSIDE);
+        }
+    }
+    if let Some(Target { reach, disguised }) = found {
+        let plain_web = is(url.scheme, &[b"http", b"https", b"ws", b"wss", b""]) && !disguised;
+        match reach {
+            Reach::AwsMetadata | Reach::Metadata => facts.add(&METADATA),
+            Reach::Loopback | Reach::Private | Reach::LinkLocal => facts.add(&INSIDE),
+        }
+        if disguised {
+            facts.add(&DISGUISED);
+        }
+        if whole {
+            facts.add(&WHOLE);
+            let path = url.path();
+            let root = path.is_empty() || path == b"/";
+            let low = match url.host_and_port().1 {
+                Some(port) => port < 1024 || (is_service(port) && !path.starts_with(b"/auth")),
+                None => root,
+            };
+            if low || !plain_web {
+                facts.add(&WELL_KNOWN_PORT);
+            }
+        }
+    }
+    if facts.is_empty() {
+        return;
+    }
+    if !whole && !spelled_twice {
+        facts.add(&TEXT);
+    }
+    facts.with(|facts| sink.report(url.start..url.end.min(input.bytes.len()), facts));
+}
+
+/// Ports above 1023 on which databases and control planes listen, and nobody's callback does.
+const fn is_service(port: u16) -> bool {
+    matches!(port, 1433 | 1521 | 2375 | 2376 | 2379 | 3306 | 5432 | 5984 | 6379 | 6443 | 8500 | 9001 | 9200 | 9300 | 10250 | 10255 | 11211 | 27017)
+}
