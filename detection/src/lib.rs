@@ -3,6 +3,7 @@
 //! It may not know policy, events, I/O, clocks or threads. It is pure and deterministic, uses linear time and bounded
 //! memory, and cannot fail: malformed input is a finding or nothing, never an error.
 
+mod agents;
 mod anchors;
 mod bytes;
 mod catalogue;
@@ -18,6 +19,7 @@ mod html;
 mod input;
 mod inspect;
 pub mod limits;
+mod lines;
 mod paths;
 mod profile;
 mod scan;

@@ -76,6 +76,7 @@ fn judge(input: &Input<'_>, url: &Url<'_>, sink: &mut Sink<'_>) {
     let wrapped = head.ends_with(b":") && head.len() < 16;
     let whole = head.is_empty() || wrapped;
     let spelled_twice = whole && tail.starts_with(b" =");
+    let alone = whole && tail.trim_ascii().is_empty();
     let protocol = is(url.scheme, PROTOCOLS) || (wrapped && is(head.strip_suffix(b":").unwrap_or_default(), PROTOCOLS));
     let found = url.reaches(tail);
     if protocol && whole && (found.is_some() || is(url.scheme, &[b"gopher", b"dict", b"netdoc"]) || wrapped) {
@@ -109,7 +110,7 @@ fn judge(input: &Input<'_>, url: &Url<'_>, sink: &mut Sink<'_>) {
     if facts.is_empty() {
         return;
     }
-    if !whole && !spelled_twice {
+    if !alone && !spelled_twice {
         facts.add(&TEXT);
     }
     facts.with(|facts| sink.report(url.start..url.end.min(input.bytes.len()), facts));

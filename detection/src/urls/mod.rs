@@ -142,6 +142,18 @@ fn port(digits: &[u8]) -> Option<u16> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
+/// Whether a host is an address, public or not.
+pub(crate) fn is_address(host: &[u8]) -> bool {
+    let numeric = host
+        .iter()
+        .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':' | b'[' | b']' | b'x' | b'X'))
+        && host.iter().any(u8::is_ascii_digit);
+    numeric
+        && (host.starts_with(b"[")
+            || memchr::memchr_iter(b':', host).count() > 1
+            || host.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'x')))
+}
+
 pub(crate) fn is(name: &[u8], known: &[&[u8]]) -> bool {
     known.iter().any(|other| other.eq_ignore_ascii_case(name))
 }

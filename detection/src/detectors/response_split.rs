@@ -1,0 +1,112 @@
+//! # What it detects
+//!
+//! A line break, and after it something that a header parser would take for a header field, a status line or a request.
+//!
+//! # Why it matters
+//!
+//! A value that is copied into a response header ends that header and writes its own: cookies, redirects, whole pages.
+//!
+//! # Example
+//!
+//! `?lang=de%0d%0aSet-Cookie:%20sid=1`
+//!
+//! # Known false positives
+//!
+//! Texts of several lines with `Name: value` in them (forwarded mail, YAML, stack traces): names of response headers decide there, and
+//! only in short values.
+//!
+//! # Evasions covered
+//!
+//! CR or LF alone, several of them, blanks after them, U+560A and U+560D, percent and backslash escapes through the decoders.
+//!
+//! # References
+//!
+//! CWE-113, CWE-93, CAPEC-34; RFC 9110 section 5.5; RFC 9112 section 11.1.
+
+use picket_request::Place;
+
+use crate::{
+    Class, Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink,
+    lines::{Line, field, has_break, lines},
+};
+
+pub(super) static DETECTOR: Detector =
+    Detector { signal: Signal::ResponseSplit, name: "response_split", version: 1, gate, run };
+
+static TARGET: Fact = Fact::new("a line break in the request's path", FactKind::Breakout, 100);
+static BREAK: Fact = Fact::new("a line break, and a field after it", FactKind::Breakout, 35);
+static RESPONSE_FIELD: Fact = Fact::new("a field of responses", FactKind::Effect, 65);
+static OTHER_FIELD: Fact = Fact::new("a field", FactKind::Structure, 15);
+static HYPHENATED: Fact = Fact::new("named as header fields are", FactKind::Structure, 50);
+static DISGUISED: Fact = Fact::new("the break is narrowed from other characters", FactKind::Effect, 40);
+static MESSAGE: Fact = Fact::new("the first line of a message", FactKind::Effect, 100);
+static DOCUMENT: Fact = Fact::new("a text of many lines", FactKind::Doubt, 70);
+static TEXT_FIELD: Fact = Fact::new("a field of responses in a text", FactKind::Structure, 50);
+
+/// Values beyond this length are texts.
+const SHORT: usize = 1024;
+
+fn gate(input: &Input<'_>) -> bool {
+    (input.classes.has(Class::Newline) && (input.classes.has(Class::Colon) || input.classes.has(Class::Slash)))
+        || (input.classes.has(Class::High) && input.classes.has(Class::Colon) && has_break(input.bytes))
+}
+
+fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
+    if matches!(input.place, Place::FileContent | Place::Body | Place::Graphql | Place::Xml | Place::XmlMarkup) && input.bytes.len() > SHORT {
+        return;
+    }
+    if input.place == Place::Path {
+        if let Some(line) = lines(input.bytes).next() {
+            sink.report(line.at..line.start, &[&TARGET]);
+        }
+        return;
+    }
+    // A text of many lines has its own fields; what matters stands in the first few of a short value.
+    let many = input.bytes.len() > SHORT || lines(input.bytes).take(9).count() > 8;
+    let single = matches!(input.place, Place::Query | Place::QueryKey | Place::Cookie | Place::CookieName | Place::Header | Place::FormKey | Place::Form);
+    for line in lines(input.bytes).take(64) {
+        if let Some(length) = message(line.text) {
+            sink.report(line.at..line.start + length, &[&BREAK, &MESSAGE]);
+        }
+        judge_field(input, &line, single, many, sink);
+    }
+}
+
+fn judge_field(input: &Input<'_>, line: &Line<'_>, single: bool, many: bool, sink: &mut Sink<'_>) {
+    let Some((name, value)) = field(line.text) else { return };
+    let mut facts = Evidence::default();
+    facts.add(&BREAK);
+    if is_response_field(name) {
+        facts.add(if many { &TEXT_FIELD } else { &RESPONSE_FIELD });
+    } else {
+        facts.add(&OTHER_FIELD);
+        let hyphenated = name.contains(&b'-') && name.iter().filter(|byte| byte.is_ascii_alphabetic()).count() > 4;
+        facts.add_if(hyphenated && single && !value.is_empty() && input.bytes.len() < 256, &HYPHENATED);
+    }
+    facts.add_if(line.disguised, &DISGUISED);
+    facts.add_if(many, &DOCUMENT);
+    facts.with(|facts| sink.report(line.at..line.start + line.text.len(), facts));
+}
+
+/// `HTTP/1.1 200`, `GET /x HTTP/1.1`: how long.
+fn message(line: &[u8]) -> Option<usize> {
+    const METHODS: &[&[u8]] = &[b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"TRACE "];
+    let version = |at: usize| line.get(at..at + 6).is_some_and(|text| text.eq_ignore_ascii_case(b"HTTP/1") || text.eq_ignore_ascii_case(b"HTTP/2") || text.eq_ignore_ascii_case(b"HTTP/0"));
+    if version(0) && line.get(8) == Some(&b' ') {
+        return Some(8);
+    }
+    let request = METHODS.iter().any(|method| line.starts_with(method));
+    let at = memchr::memmem::find(line, b" HTTP/")? + 1;
+    (request && version(at)).then_some(at + 6)
+}
+
+/// Names of fields that a response carries and that change what a browser or a cache does.
+fn is_response_field(name: &[u8]) -> bool {
+    const NAMES: &[&[u8]] = &[
+        b"set-cookie", b"set-cookie2", b"location", b"content-type", b"content-length", b"content-encoding", b"content-disposition", b"refresh", b"transfer-encoding",
+        b"x-xss-protection", b"content-security-policy", b"link", b"last-modified", b"etag", b"cache-control", b"x-frame-options", b"contenttype",
+        b"access-control-allow-origin", b"access-control-allow-credentials", b"strict-transport-security", b"www-authenticate", b"x-forwarded-host", b"remote-addr",
+        b"x-accel-redirect", b"x-sendfile", b"status", b"clear-site-data", b"set-cookie3",
+    ];
+    NAMES.iter().any(|known| known.eq_ignore_ascii_case(name)) && !name.eq_ignore_ascii_case(b"status")
+}

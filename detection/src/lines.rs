@@ -1,0 +1,91 @@
+//! Line breaks as header parsers and mail servers see them, and what stands at the start of the line after one.
+
+/// The characters that some stacks cut down to CR and LF when they narrow UTF-16 to bytes: U+560D and U+560A.
+const NARROWED: [&[u8]; 2] = [b"\xe5\x98\x8a", b"\xe5\x98\x8d"];
+
+/// A line that starts after a break.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line<'v> {
+    /// First byte of the break.
+    pub at: usize,
+    /// First byte of the line, after the breaks and blanks.
+    pub start: usize,
+    /// The line, without its own break.
+    pub text: &'v [u8],
+    /// The break is spelled in a way that only a narrowing stack undoes.
+    pub disguised: bool,
+}
+
+/// The lines after breaks, in order; runs of breaks and blanks count as one break.
+pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let found = at
+            + bytes
+                .get(at..)?
+                .windows(1)
+                .enumerate()
+                .find_map(|(index, _)| break_len(bytes.get(at + index..)?).map(|_| index))?;
+        let (mut start, mut disguised) = (found, false);
+        while let Some(rest) = bytes.get(start..) {
+            match (break_len(rest), rest.first()) {
+                (Some(len), _) => {
+                    disguised |= len > 1;
+                    start += len;
+                }
+                (None, Some(b' ' | b'\t')) => start += 1,
+                _ => break,
+            }
+        }
+        let rest = bytes.get(start..).unwrap_or_default();
+        let len = rest
+            .iter()
+            .enumerate()
+            .position(|(index, _)| rest.get(index..).and_then(break_len).is_some())
+            .unwrap_or(rest.len());
+        at = start.max(found + 1);
+        Some(Line { at: found, start, text: rest.get(..len).unwrap_or_default(), disguised })
+    })
+}
+
+fn break_len(rest: &[u8]) -> Option<usize> {
+    match rest.first()? {
+        b'\r' | b'\n' => Some(1),
+        0xe5 => NARROWED.iter().any(|mark| rest.starts_with(mark)).then_some(3),
+        _ => None,
+    }
+}
+
+/// Whether there is any break at all.
+pub(crate) fn has_break(bytes: &[u8]) -> bool {
+    memchr::memchr2(b'\r', b'\n', bytes).is_some()
+        || memchr::memmem::find(bytes, b"\xe5\x98")
+            .is_some_and(|at| bytes.get(at..).and_then(break_len).is_some())
+}
+
+/// The field name and value of a header line.
+pub(crate) fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = line
+        .iter()
+        .take(48)
+        .position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')))?;
+    (colon > 0 && line.get(colon) == Some(&b':')).then(|| {
+        (line.get(..colon).unwrap_or_default(), line.get(colon + 1..).unwrap_or_default().trim_ascii())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_start_after_any_break() {
+        let found: Vec<_> =
+            lines(b"a\r\n b: c\nd\xe5\x98\x8a\xe5\x98\x8de:f").map(|line| line.text).collect();
+        assert_eq!(found, [b"b: c".as_slice(), b"d", b"e:f"]);
+        assert_eq!(lines(b"none").count(), 0);
+        assert_eq!(lines(b"\n\n\n").map(|line| line.text.len()).sum::<usize>(), 0);
+        assert_eq!(field(b"X-Y: z "), Some((b"X-Y".as_slice(), b"z".as_slice())));
+        assert_eq!(field(b"not a field: x"), None);
+    }
+}
