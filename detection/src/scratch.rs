@@ -5,6 +5,8 @@ use crate::views::Views;
 /// Reusable memory of one inspecting thread. Each family of detectors keeps its token arena here.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    /// A view in lower case.
+    pub(crate) lower: Vec<u8>,
     /// A path, folded.
     pub(crate) path: Vec<u8>,
     pub(crate) views: Views,

@@ -94,11 +94,6 @@ impl<'v> Url<'v> {
         split_port(host)
     }
 
-    /// Whether the authority has a user part.
-    pub(crate) fn has_user(&self) -> bool {
-        self.authority.contains(&b'@')
-    }
-
     /// The target that some client would reach: the host as RFC 3986 has it, or what stands after a backslash, a
     /// fragment sign or an at sign where clients disagree. `tail` is what follows the URL in the value.
     pub(crate) fn reaches(&self, tail: &[u8]) -> Option<Target> {
