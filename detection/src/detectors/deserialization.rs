@@ -87,6 +87,21 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     if input.name == b"@type" && !input.place.is_key() {
         java_type(bytes, sink);
     }
+    // JSON that does not parse, or is text in a text.
+    if !input.place.is_key() {
+        for at in memchr::memmem::find_iter(bytes, b"\"@type\"").take(64) {
+            let rest = bytes.get(at + 7..).unwrap_or_default().trim_ascii_start();
+            let literal = rest
+                .strip_prefix(b":")
+                .map(<[u8]>::trim_ascii_start)
+                .and_then(|rest| rest.strip_prefix(b"\""));
+            if let Some(literal) = literal {
+                let length =
+                    literal.iter().take(200).position(|&b| b == b'"').unwrap_or(literal.len().min(200));
+                java_type(literal.get(..length).unwrap_or_default(), sink);
+            }
+        }
+    }
     const GADGETS: &[&[u8]] = &[b"<dynamic-proxy", b"java.beans.xmldecoder", b"<serializable", b"javax.imageio.imageio$containsfilter"];
     let calls = find_ignore_case(bytes, b"<void ").or_else(|| find_ignore_case(bytes, b"<object class=\"java"));
     if let Some(at) = calls.filter(|_| contains_ignore_case(bytes, b"class=\"java") || contains_ignore_case(bytes, b"class='java"))

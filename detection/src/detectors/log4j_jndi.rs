@@ -53,6 +53,14 @@ fn run(input: &Input<'_>, scratch: &mut Scratch, sink: &mut Sink<'_>) {
             at += 2;
             continue;
         }
+        // A nested lookup may give the dollar sign itself.
+        if byte == b'{' && !marks.is_empty() && marks.len() < DEPTH && folded.last() == Some(&b'$') {
+            folded.pop();
+            nested = true;
+            marks.push((folded.len(), at));
+            at += 1;
+            continue;
+        }
         if byte == b'}'
             && let Some((start, from)) = marks.pop()
         {

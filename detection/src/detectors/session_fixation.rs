@@ -84,15 +84,15 @@ fn is_framework(name: &[u8]) -> bool {
     FRAMEWORKS.iter().any(|known| bare == *known || *known == b"aspsession" && bare.starts_with(known))
 }
 
-/// Whether the request asks for a page, as following a link or sending a form does and a beacon does not.
+/// Whether the request asks for a page, as following a link or sending a form does and a browser's beacon does not;
+/// what no browser sent says nothing of it.
 fn is_navigation(input: &Input<'_>) -> bool {
     input.place != Place::Json
         && input.request.is_some_and(|request| {
-            request.values().iter().any(|value| {
-                value.place == Place::Header
-                    && request.bytes(value.name).eq_ignore_ascii_case(b"accept")
-                    && contains_ignore_case(request.bytes(value.text), b"text/html")
-            })
+            let accept = request.values().iter().find(|value| {
+                value.place == Place::Header && request.bytes(value.name).eq_ignore_ascii_case(b"accept")
+            });
+            accept.is_none_or(|value| contains_ignore_case(request.bytes(value.text), b"text/html"))
         })
 }
 

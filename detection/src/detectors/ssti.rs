@@ -19,6 +19,8 @@
 //! # References
 //! James Kettle, "Server-Side Template Injection" (2015); OWASP WSTG-INPV-18; CWE-1336; CWE-917.
 
+use picket_request::Place;
+
 use crate::{
     Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
     bytes::contains_ignore_case,
@@ -78,7 +80,9 @@ fn report(input: &Input<'_>, sink: &mut Sink<'_>, expression: &Expression, does:
     // What stands around an expression is a template when there is more of it than of the expression, and a statement
     // says something only when it is all there is.
     let alone = if does == Body::Statement {
-        span.len() == bytes.trim_ascii().len()
+        let rest = bytes.len() - span.len();
+        let last_segment = input.place == Place::Path && bytes.get(span.start.wrapping_sub(1)) == Some(&b'/');
+        span.len() == bytes.trim_ascii().len() || last_segment && span.end == bytes.len() && rest > 0
     } else {
         bytes.len() < 2 * span.len() + 40
     };

@@ -56,6 +56,16 @@ const PROGRAMS: &[&[u8]] = &[b"exe", b"dll", b"scr", b"com", b"bat", b"cmd", b"p
 fn gate(input: &Input<'_>) -> bool {
     matches!(input.place, Place::FileName | Place::FileContent)
         || input.place == Place::Header && is_name_header(input.name)
+        || is_name_parameter(input)
+}
+
+/// A parameter that names the file to be stored: `fileName=x.jsp`. A path is what error reports have there.
+fn is_name_parameter(input: &Input<'_>) -> bool {
+    matches!(input.place, Place::Query | Place::Form | Place::Multipart | Place::Xml)
+        && input.name.len() >= 8
+        && input.bytes.len() < 128
+        && contains_ignore_case(input.name, b"filename")
+        && memchr::memchr2(b'/', b':', input.bytes).is_none()
 }
 
 /// Headers in which upload scripts hand on a file's name.
@@ -68,6 +78,7 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     match input.place {
         Place::FileName => name(input.bytes, sink),
         Place::Header if is_name_header(input.name) => name(input.bytes, sink),
+        _ if is_name_parameter(input) => name(input.bytes, sink),
         Place::FileContent => content(input.bytes, sink),
         _ => {}
     }

@@ -46,6 +46,7 @@ static IN_TAG: Fact = Fact::new("would be an attribute that runs inside a tag", 
 static LEAVES_STRING: Fact = Fact::new("closes a script's string and goes on with code", FactKind::Breakout, 105);
 static WHOLE_SCRIPT: Fact = Fact::new("is a script with an effect as a whole", FactKind::Structure, 105);
 static BEGINS_AS_SCRIPT: Fact = Fact::new("begins as a script with an effect", FactKind::Structure, 60);
+static REBUILT: Fact = Fact::new("runs when a filter has taken inner marks out", FactKind::Structure, 100);
 static SCRIPT_URL: Fact = Fact::new("is a script URL", FactKind::Effect, 105);
 static SCRIPT_URL_INSIDE: Fact = Fact::new("a script URL where a link or a style would follow it", FactKind::Effect, 100);
 static SCRIPT_URL_SOMEWHERE: Fact = Fact::new("a script URL with an effect", FactKind::Structure, 100);
@@ -56,6 +57,7 @@ static SHOWN: Fact = Fact::new("markup that would run", FactKind::Structure, 100
 
 static SHOWN_AS_CODE: Fact = Fact::new("stands in a code block", FactKind::Doubt, 70);
 static ENTITIES_IN_MARKUP: Fact = Fact::new("was written with entities inside real markup", FactKind::Doubt, 70);
+static PAGE: Fact = Fact::new("stands in a whole page", FactKind::Doubt, 60);
 static PROSE: Fact = Fact::new("stands in prose", FactKind::Doubt, 50);
 static LONG_CODE: Fact = Fact::new("stands in many lines of code", FactKind::Doubt, 60);
 
@@ -92,6 +94,9 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         }
     }
     urls(&surroundings, sink);
+    if input.classes.has(Class::Angle) && bytes.len() < STRIPPED {
+        stripped(&surroundings, sink);
+    }
     if input.classes.any(&[Class::Paren, Class::Backtick, Class::Equals, Class::Bracket, Class::Dot]) {
         match escape(bytes) {
             Some(Escape::String(span)) => surroundings.soft(sink, span, &[&LEAVES_STRING]),
@@ -100,6 +105,52 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
             Some(Escape::Begins(span)) => surroundings.soft(sink, span, &[&BEGINS_AS_SCRIPT]),
             None => {}
         }
+    }
+}
+
+/// Values up to this length are also read as a filter would leave them.
+const STRIPPED: usize = 2048;
+
+/// What a filter leaves that takes tags or CDATA marks out: `o<x>nfocus=`, `<![CDATA[<]]>script>`.
+fn stripped(surroundings: &Surroundings<'_>, sink: &mut Sink<'_>) {
+    let bytes = surroundings.input.bytes;
+    let cdata = memchr::memmem::find(bytes, b"<![CDATA[<").is_some();
+    let split = memchr::memchr_iter(b'<', bytes).any(|at| {
+        let tag = bytes.get(at..bytes.len().min(at + 12)).unwrap_or_default();
+        let end = memchr::memchr(b'>', tag).unwrap_or(0);
+        let letter = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphabetic);
+        end > 0 && at > 0 && letter(at - 1) && (letter(at + end + 1) || bytes.get(at + end + 1) == Some(&b'('))
+    });
+    if !cdata && !split {
+        return;
+    }
+    let mut text = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let rest = bytes.get(at..).unwrap_or_default();
+        if cdata && rest.starts_with(b"<![CDATA[") {
+            at += 9;
+        } else if cdata && rest.starts_with(b"]]>") {
+            at += 3;
+        } else if let Some(end) = memchr::memchr(b'>', rest.get(..rest.len().min(12)).unwrap_or_default())
+            && !cdata
+            && byte == b'<'
+        {
+            at += end + 1;
+        } else {
+            text.push(byte);
+            at += 1;
+        }
+    }
+    let mut runs = false;
+    walk(&text, 0, Start::Data, &mut |hit| runs |= matches!(hit.fact.kind, FactKind::Effect));
+    for quote in [b'"', b'\''] {
+        if let Some(found) = memchr::memchr(quote, &text) {
+            walk(&text, found + 1, Start::Tag, &mut |hit| runs |= in_attribute(&text, &hit));
+        }
+    }
+    if runs {
+        surroundings.soft(sink, 0..bytes.len(), &[&REBUILT]);
     }
 }
 
@@ -124,15 +175,22 @@ impl Surroundings<'_> {
         } else if entities && (hit.shown || has_rich_text(self.input.bytes)) {
             sink.report(hit.span.clone(), &[&SHOWN, &ENTITIES_IN_MARKUP]);
         } else {
-            let mut facts = [hit.fact; 4];
+            let mut facts = [hit.fact; 5];
             let mut count = 1;
             for &fact in more.iter().take(2) {
                 facts[count] = fact;
                 count += 1;
             }
-            if !matches!(hit.fact.kind, FactKind::Effect) && self.input.shape().is_prose() {
-                facts[count] = &PROSE;
-                count += 1;
+            if !matches!(hit.fact.kind, FactKind::Effect) {
+                if self.input.shape().is_prose() {
+                    facts[count] = &PROSE;
+                    count += 1;
+                }
+                // Whole pages load sheets and show frames.
+                if is_page(self.input.bytes) {
+                    facts[count] = &PAGE;
+                    count += 1;
+                }
             }
             sink.report(hit.span.clone(), facts.get(..count).unwrap_or_default());
         }
@@ -168,6 +226,12 @@ impl Surroundings<'_> {
 
 fn begins_with_tag(bytes: &[u8]) -> bool {
     matches!(bytes.trim_ascii_start(), [b'<', next, ..] if next.is_ascii_alphabetic() || matches!(next, b'!' | b'?'))
+}
+
+/// Whether the value is a page or a mail rather than a piece of markup.
+fn is_page(bytes: &[u8]) -> bool {
+    let head = bytes.get(..bytes.len().min(1024)).unwrap_or_default();
+    [&b"<html"[..], b"<head", b"<!doctype", b"<table"].iter().any(|tag| contains_ignore_case(head, tag)) && bytes.len() > 200
 }
 
 /// Whether the text holds the closing tags that rich-text editors write.

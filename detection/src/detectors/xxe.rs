@@ -38,7 +38,7 @@ static SUBSET: Fact = Fact::new("a document type at a foreign address", FactKind
 static NEAR_SUBSET: Fact = Fact::new("a document type in a file", FactKind::Structure, 60);
 static PUBLIC_SUBSET: Fact = Fact::new("a document type with a public identifier", FactKind::Structure, 20);
 static INCLUDE: Fact = Fact::new("an XInclude element", FactKind::Effect, 100);
-static DOCUMENT: Fact = Fact::new("a style sheet that reads a document", FactKind::Effect, 80);
+static DOCUMENT: Fact = Fact::new("a style sheet that reads a document or calls a function", FactKind::Effect, 100);
 
 fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     let bytes = input.bytes;
@@ -67,6 +67,9 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         && contains_ignore_case(bytes, b"xsl:")
     {
         sink.report(at..at + 10, &[&DOCUMENT]);
+    }
+    if let Some(at) = find_ignore_case(bytes, b"php:function") {
+        sink.report(at..at + 12, &[&DOCUMENT]);
     }
 }
 
@@ -133,7 +136,8 @@ fn doctype(text: &[u8]) -> Option<&'static Fact> {
     let (keyword, rest) = word(rest);
     if keyword.eq_ignore_ascii_case(b"public") {
         let Some((identifier, rest)) = literal(rest) else { return Some(&PUBLIC_SUBSET) };
-        let known = identifier.starts_with(b"-//") || identifier.starts_with(b"+//") || identifier.starts_with(b"ISO");
+        let formal = contains_ignore_case(identifier, b"//dtd ") || contains_ignore_case(identifier, b"//entities");
+        let known = formal && [&b"-//"[..], b"+//", b"ISO"].iter().any(|start| identifier.starts_with(start));
         if known {
             return Some(&PUBLIC_SUBSET);
         }

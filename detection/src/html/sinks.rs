@@ -20,23 +20,25 @@ static SCRIPT_EMPTY: Fact = Fact::new("an empty script element", FactKind::Struc
 static HANDLER: Fact = Fact::new("an event handler in a tag", FactKind::Effect, 100);
 static HANDLER_EMPTY: Fact = Fact::new("an event handler without code", FactKind::Structure, 50);
 static HANDLER_UNKNOWN: Fact =
-    Fact::new("an attribute that looks like an event handler", FactKind::Structure, 50);
+    Fact::new("an attribute that looks like an event handler", FactKind::Structure, 100);
 static FRAMEWORK: Fact = Fact::new("a template framework's attribute with code", FactKind::Effect, 100);
 static SCRIPT_URL: Fact = Fact::new("a script URL in an attribute", FactKind::Effect, 105);
 static DOCUMENT_URL: Fact =
     Fact::new("a URL that carries a document, followed by an attribute", FactKind::Effect, 100);
 static SRCDOC: Fact = Fact::new("markup that runs inside an attribute", FactKind::Effect, 100);
 static STYLE_RUNS: Fact = Fact::new("a style that runs script", FactKind::Effect, 100);
-static STYLE_IMPORTS: Fact = Fact::new("a style that imports a foreign sheet", FactKind::Structure, 70);
-static REFRESH: Fact = Fact::new("a meta element that navigates", FactKind::Effect, 80);
+static STYLE_IMPORTS: Fact = Fact::new("a style that imports a foreign sheet", FactKind::Structure, 100);
+static REFRESH: Fact = Fact::new("a meta element that navigates", FactKind::Effect, 100);
 static META_EFFECT: Fact = Fact::new(
     "a meta element that sets a cookie, a link or a charset to smuggle script",
     FactKind::Effect,
     100,
 );
-static BASE: Fact = Fact::new("a base element that moves every relative URL", FactKind::Effect, 70);
+static BASE: Fact = Fact::new("a base element that moves every relative URL", FactKind::Effect, 100);
 static IMPORT: Fact = Fact::new("an import of a document", FactKind::Effect, 100);
-static SHEET: Fact = Fact::new("a foreign style sheet", FactKind::Structure, 60);
+static SHEET: Fact = Fact::new("a foreign style sheet", FactKind::Structure, 100);
+static PLAIN_FRAME: Fact =
+    Fact::new("a foreign document over plain HTTP in a frame", FactKind::Structure, 100);
 static FRAME: Fact = Fact::new("a foreign document in a frame", FactKind::Structure, 60);
 static ANIMATED: Fact = Fact::new("an animation that sets an event handler or a link", FactKind::Effect, 100);
 static BEHAVIOUR: Fact = Fact::new("an element of an old browser that loads code", FactKind::Effect, 100);
@@ -124,7 +126,9 @@ fn walk_nested(bytes: &[u8], at: usize, start: Start, depth: usize, visit: &mut 
             Token::Attribute { name, value, closed } => {
                 let span = open.at..value.end.max(name.end);
                 note(&mut open, text(&name), &name, &value);
-                if let Some(fact) = judge(open.element, text(&name), text(&value)) {
+                let cut =
+                    !closed && value.is_empty() && bytes.get(value.start.wrapping_sub(1)) == Some(&b'"');
+                if let Some(fact) = judge(open.element, text(&name), if cut { b"-" } else { text(&value) }) {
                     visit(Hit { fact, span: span.clone(), value: value.clone(), shown: shown > 0 });
                 }
                 let mut hit = |fact: &'static Fact, span: Range<usize>| {
@@ -224,7 +228,14 @@ fn note(open: &mut Open, name: &[u8], name_at: &Range<usize>, value: &Range<usiz
         Element::Frame if is(b"src") || is(b"data") || is(b"code") || is(b"codebase") => {
             open.target = value.clone()
         }
-        Element::XmlEvents if is(b"handler") || is(b"id") || is(b"type") => open.target = value.clone(),
+        Element::XmlEvents
+            if local_name(name).eq_ignore_ascii_case(b"event")
+                || is(b"handler")
+                || is(b"id")
+                || is(b"type") =>
+        {
+            open.target = value.clone()
+        }
         Element::OldLoader if is(b"src") || is(b"id") => open.target = value.clone(),
         Element::Script
             if local_name(name).eq_ignore_ascii_case(b"src")
@@ -247,7 +258,10 @@ fn judge(element: Element, name: &[u8], value: &[u8]) -> Option<&'static Fact> {
         if contains(EVENTS, event) {
             return Some(if blank { &HANDLER_EMPTY } else { &HANDLER });
         }
-        if event.iter().all(u8::is_ascii_alphabetic) && !blank {
+        let word = [&b"ce"[..], b"ly", b"line", b"to", b"going", b"e"]
+            .iter()
+            .any(|word| event.eq_ignore_ascii_case(word));
+        if event.iter().all(u8::is_ascii_alphabetic) && !blank && !word {
             let strong = effect(value, 0).effect > Effect::None;
             return Some(if strong { &HANDLER } else { &HANDLER_UNKNOWN });
         }
@@ -258,6 +272,10 @@ fn judge(element: Element, name: &[u8], value: &[u8]) -> Option<&'static Fact> {
     let says = |word: &[u8]| value.trim_ascii().eq_ignore_ascii_case(word);
     if name.eq_ignore_ascii_case(b"dataformatas") && says(b"html")
         || name.eq_ignore_ascii_case(b"allowscriptaccess") && !says(b"never")
+        || element == Element::Style && name.eq_ignore_ascii_case(b"type") && says(b"text/javascript")
+        || name.eq_ignore_ascii_case(b"classid")
+            && value.trim_ascii().get(..6).is_some_and(|head| head.eq_ignore_ascii_case(b"clsid:"))
+        || name.eq_ignore_ascii_case(b"xmlns") && value.starts_with(b"x-schema:")
         || element == Element::Frame && name.eq_ignore_ascii_case(b"type") && says(b"text/x-scriptlet")
     {
         return Some(&BEHAVIOUR);
@@ -343,7 +361,11 @@ fn close(open: &Open, kind: &[u8], target: &[u8], whole: bool) -> Option<&'stati
                 || kind.eq_ignore_ascii_case(b"innerhtml");
             (matters && !target.is_empty()).then_some(&ANIMATED)
         }
-        Element::Frame => (follow(target) == Follow::Foreign).then_some(&FRAME),
+        Element::Frame => {
+            let plain =
+                target.trim_ascii_start().get(..5).is_some_and(|head| head.eq_ignore_ascii_case(b"http:"));
+            (follow(target) == Follow::Foreign).then_some(if plain { &PLAIN_FRAME } else { &FRAME })
+        }
         Element::OldLoader | Element::XmlEvents => (!target.is_empty()).then_some(&BEHAVIOUR),
         _ => None,
     }
@@ -371,6 +393,6 @@ fn processing_runs(text: &[u8]) -> bool {
     let lower = text.get(..text.len().min(256)).unwrap_or_default().to_ascii_lowercase();
     let has = |word: &[u8]| memchr::memmem::find(&lower, word).is_some();
     has(b"javascript:")
-        || (has(b"xml-stylesheet") && has(b"data:"))
+        || (has(b"xml-stylesheet") && (has(b"data:") || has(b"\"#") || has(b"'#")))
         || (has(b"import") && has(b"implementation"))
 }

@@ -162,6 +162,9 @@ impl<'a> Tokenizer<'a> {
             let found = if self.unclosed.0 { None } else { comment_end(inner) };
             self.unclosed.0 |= found.is_none();
             self.at += found.map_or(4, |at| at + 4);
+        } else if matches!(rest.get(1..3), Some(b"!<" | b"/<")) {
+            // A filter that takes the mark out leaves the tag.
+            self.at += 2;
         } else {
             self.at += memchr::memchr(b'>', rest).map_or(rest.len(), |at| at + 1);
         }

@@ -69,6 +69,7 @@ fn examine(bytes: &[u8], from: usize, strict: bool) -> Found {
     let (mut joined, mut joined_length, mut joined_from) = ([0; LONGEST_NAME], 0, 0);
     let (mut last_was_text, mut goes_on) = (false, false);
     let (mut bricks, mut others) = (0_u32, 0_u32);
+    let mut controlled = false;
     while let Some(token) = lexer.next_token() {
         let is_plus = matches!(token, Token::Mark(b'+', _));
         goes_on = if matches!(token, Token::Text(_)) { goes_on } else { is_plus && last_was_text };
@@ -86,6 +87,8 @@ fn examine(bytes: &[u8], from: usize, strict: bool) -> Found {
             let tail = matches!(&token, Token::Text(range) if range.end == bytes.len() && range.len() <= 4);
             let joins = match &token {
                 Token::Template(_) => true,
+                // The statement behind `if (…)`.
+                Token::Name(range) if controlled && ends_in_parenthesis(bytes, range.start) => true,
                 Token::Name(range) => {
                     matches!(bytes.get(range.clone()).unwrap_or_default(), b"in" | b"of" | b"instanceof")
                 }
@@ -136,6 +139,17 @@ fn examine(bytes: &[u8], from: usize, strict: bool) -> Found {
                             raise(Effect::Strong, range.clone());
                         }
                         Before::Named(found)
+                    }
+                    None if matches!(name, b"if" | b"for" | b"while" | b"with" | b"catch") => {
+                        controlled = true;
+                        Before::Mark(b'k')
+                    }
+                    None if matches!(before, Before::Dot(_))
+                        && name.len() > 4
+                        && name.starts_with(b"on")
+                        && is_event(name) =>
+                    {
+                        Before::Indexed(Role::MarkupSink)
                     }
                     None if is_keyword(name) && !matches!(before, Before::Dot(_)) => Before::Mark(b'k'),
                     None => Before::Value,
@@ -192,6 +206,14 @@ fn examine(bytes: &[u8], from: usize, strict: bool) -> Found {
     }
     best.whole = true;
     best
+}
+
+fn ends_in_parenthesis(bytes: &[u8], at: usize) -> bool {
+    bytes.get(..at).unwrap_or_default().trim_ascii_end().last() == Some(&b')')
+}
+
+fn is_event(name: &[u8]) -> bool {
+    crate::html::tables::contains(crate::html::tables::EVENTS, name.get(2..).unwrap_or_default())
 }
 
 const fn is_value(before: Before) -> bool {
@@ -262,6 +284,8 @@ fn mark_after(
                 }
                 Before::Indexed(found)
             }
+            // `top[/al/.source+/ert/.source](1)`: nobody needs to compute the name of a global that he calls.
+            _ if matches!(owner, Some(Role::Global)) && word.is_empty() => Before::Indexed(Role::Evaluate),
             _ => {
                 // What is indexed by a computed name of the page or of the global object is meant to be hidden.
                 if matches!(owner, Some(Role::Page)) && is_page_property(word) {

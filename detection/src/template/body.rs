@@ -138,6 +138,14 @@ const REACHING: &[&[u8]] = &[
     b"print_r(",
     b"fread(",
     b"file_get_contents",
+    b"_.version",
+    b"_.templatesettings",
+    b"get_admin_log",
+    b"signer.key",
+    b"messages.storages",
+    b"config.iter",
+    b"lookup string",
+    b"string.sub",
     b"createobject",
 ];
 
@@ -148,6 +156,13 @@ pub(crate) fn judge(kind: Kind, body: &[u8]) -> Body {
     let text = text.strip_suffix(b"-").unwrap_or(text).trim_ascii();
     if text.is_empty() || kind == Kind::Smarty && !is_smarty(text) {
         return Body::Placeholder;
+    }
+    // Perl interpolates a list: `@{[ … ]}`. A shell's backticks run in ERB and in Groovy.
+    let list = kind == Kind::Razor && text.starts_with(b"[");
+    let ticks = matches!(kind, Kind::Angle | Kind::Hash)
+        && (memchr::memchr(b'`', text).is_some() || contains_ignore_case(text, b"%x"));
+    if list || ticks || hands_on_a_function(text) {
+        return Body::Reaches;
     }
     if REACHING.iter().any(|word| contains_ignore_case(text, word)) {
         return Body::Reaches;
@@ -181,6 +196,16 @@ pub(crate) fn judge(kind: Kind, body: &[u8]) -> Body {
             }
         }
     }
+}
+
+/// Whether a filter is given a function by its name: `[…]|map('system')`.
+fn hands_on_a_function(text: &[u8]) -> bool {
+    [&b"|map("[..], b"|filter(", b"|reduce(", b"|sort(", b"| map(", b"| filter(", b"| reduce(", b"| sort("]
+        .iter()
+        .any(|filter| {
+            memchr::memmem::find(text, filter)
+                .is_some_and(|at| matches!(text.get(at + filter.len()), Some(b'\'' | b'"')))
+        })
 }
 
 /// Smarty's braces are everybody's braces: only its own words count.

@@ -205,8 +205,17 @@ fn variables(input: &Input<'_>, sink: &mut Sink<'_>) {
             let inner = rest.get(brace + 1..).unwrap_or_default();
             let close = memchr::memchr(b'}', inner.get(..inner.len().min(200)).unwrap_or_default());
             let body = inner.get(..close.unwrap_or(0)).unwrap_or_default().trim_ascii();
-            let called = close.is_some_and(|close| inner.get(skip(inner, close + 1)) == Some(&b'('));
-            let evaluated = brace > 0 && matches!(body.first(), Some(b'\'' | b'"')) || body.starts_with(b"@") && body.len() > 1;
+            let called = close.is_some_and(|close| {
+                let mut end = skip(inner, close + 1);
+                while let Some(b'[') = inner.get(end) {
+                    let window = inner.get(end..inner.len().min(end + 80)).unwrap_or_default();
+                    let Some(found) = memchr::memchr(b']', window) else { break };
+                    end = skip(inner, end + found + 1);
+                }
+                inner.get(end) == Some(&b'(')
+            });
+            let alone = bytes.trim_ascii().len() <= inner.len() + 4 && inner.len() < 40;
+            let evaluated = (brace > 0 || alone) && matches!(body.first(), Some(b'\'' | b'"')) || body.starts_with(b"@") && body.len() > 1;
             if called && !body.is_empty() || evaluated {
                 doubt::report(input, sink, at..bytes.len().min(at + 60), &[&VARIABLE_CALL]);
             }
@@ -279,7 +288,9 @@ fn settings(input: &Input<'_>, sink: &mut Sink<'_>) {
     let report = |sink: &mut Sink<'_>, span: Range<usize>| doubt::report(input, sink, span, &[&SETTING]);
     for text in [input.bytes, input.name] {
         let Some(name) = text.get(..text.iter().position(|b| !(is_name(*b) || *b == b'.')).unwrap_or(text.len())) else { continue };
-        let known = SETTINGS.iter().any(|known| known.eq_ignore_ascii_case(name));
+        const FAMILIES: &[&[u8]] = &[b"mbstring.", b"opcache.", b"suhosin.", b"xdebug.", b"zend.", b"session.save_"];
+        let known = SETTINGS.iter().any(|known| known.eq_ignore_ascii_case(name))
+            || FAMILIES.iter().any(|family| starts_ignore_case(name, family));
         let assigned = text.get(name.len()..).unwrap_or_default().trim_ascii_start().first() == Some(&b'=');
         if known && assigned {
             report(sink, 0..name.len());

@@ -65,7 +65,7 @@ fn whole(input: &Input<'_>, bare: &[u8], sink: &mut Sink<'_>) {
     }
     if let Some(condition) = bare.strip_prefix(b"while(").or_else(|| bare.strip_prefix(b"for("))
         && !condition.is_empty()
-        && condition.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'!' | b'-' | b'+' | b'[' | b']' | b')' | b';' | b'{' | b'}' | b'~' | b'\n'))
+        && condition.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'!' | b'-' | b'+' | b'(' | b'[' | b']' | b')' | b';' | b'{' | b'}' | b'~' | b'\n'))
         && memchr::memchr(b')', condition).is_some()
     {
         sink.report(0..input.bytes.len(), &[&LOOP]);
