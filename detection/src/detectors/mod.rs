@@ -40,5 +40,7 @@ detectors! {
     session_fixation,
     backdoor,
     code_injection,
+    java_injection,
+    script_injection,
     ssti,
 }

@@ -53,6 +53,12 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     let bytes = input.bytes;
     for expression in Expressions::new(bytes) {
         let body = bytes.get(expression.body.clone()).unwrap_or_default();
+        // In compressed data delimiters occur by chance.
+        let binary = body.iter().any(|b| b.is_ascii_control() && !b.is_ascii_whitespace() && *b != 0x0b)
+            || std::str::from_utf8(body).is_err_and(|error| error.error_len().is_some());
+        if binary {
+            continue;
+        }
         let does = judge(expression.kind, body);
         if does == Body::Placeholder || is_workflow(bytes, &expression, body) {
             continue;

@@ -304,7 +304,8 @@ fn urls(surroundings: &Surroundings<'_>, sink: &mut Sink<'_>) {
 fn is_code(url: &[u8]) -> bool {
     let colon = memchr::memchr(b':', url).map_or(0, |at| at + 1);
     let rest = url.get(colon..).unwrap_or_default();
-    effect_of_code(rest, 0).effect > Effect::None || !rest.contains(&b' ') || memchr::memchr3(b'&', b'%', b'\\', rest).is_some()
+    effect_of_code(rest, 0).effect > Effect::None || !(rest.contains(&b' ') || memchr::memmem::find(rest, b"%20").is_some())
+        || memchr::memchr2(b'&', b'\\', rest).is_some()
 }
 
 /// Where the scheme that ends in `script:` begins.

@@ -37,6 +37,7 @@ static META_EFFECT: Fact = Fact::new(
 static BASE: Fact = Fact::new("a base element that moves every relative URL", FactKind::Effect, 100);
 static IMPORT: Fact = Fact::new("an import of a document", FactKind::Effect, 100);
 static SHEET: Fact = Fact::new("a foreign style sheet", FactKind::Structure, 100);
+static SECURE_SHEET: Fact = Fact::new("a foreign style sheet over HTTPS", FactKind::Structure, 60);
 static PLAIN_FRAME: Fact =
     Fact::new("a foreign document over plain HTTP in a frame", FactKind::Structure, 100);
 static FRAME: Fact = Fact::new("a foreign document in a frame", FactKind::Structure, 60);
@@ -346,6 +347,7 @@ fn close(open: &Open, kind: &[u8], target: &[u8], whole: bool) -> Option<&'stati
                     .get(..5)
                     .is_some_and(|head| head.eq_ignore_ascii_case(b"data:"));
                 match follow(target) {
+                    Follow::Foreign if is_secure(target) => Some(&SECURE_SHEET),
                     Follow::Foreign => Some(&SHEET),
                     Follow::Harmless if !data => None,
                     _ => Some(&IMPORT),
@@ -369,6 +371,10 @@ fn close(open: &Open, kind: &[u8], target: &[u8], whole: bool) -> Option<&'stati
         Element::OldLoader | Element::XmlEvents => (!target.is_empty()).then_some(&BEHAVIOUR),
         _ => None,
     }
+}
+
+fn is_secure(url: &[u8]) -> bool {
+    url.trim_ascii_start().get(..6).is_some_and(|head| head.eq_ignore_ascii_case(b"https:"))
 }
 
 /// Whether a `srcdoc` value, with its entities undone, runs script.

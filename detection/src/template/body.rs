@@ -154,7 +154,7 @@ pub(crate) fn judge(kind: Kind, body: &[u8]) -> Body {
     let text = body.trim_ascii();
     let text = text.strip_prefix(b"=").or_else(|| text.strip_prefix(b"-")).unwrap_or(text).trim_ascii();
     let text = text.strip_suffix(b"-").unwrap_or(text).trim_ascii();
-    if text.is_empty() || kind == Kind::Smarty && !is_smarty(text) {
+    if text.is_empty() {
         return Body::Placeholder;
     }
     // Perl interpolates a list: `@{[ … ]}`. A shell's backticks run in ERB and in Groovy.
@@ -163,6 +163,12 @@ pub(crate) fn judge(kind: Kind, body: &[u8]) -> Body {
         && (memchr::memchr(b'`', text).is_some() || contains_ignore_case(text, b"%x"));
     if list || ticks || hands_on_a_function(text) {
         return Body::Reaches;
+    }
+    // A plain name is filled in; only a few names lead somewhere by themselves.
+    let plain = text.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b' ' | b'-'));
+    let leads = plain && memchr::memmem::find(text, b"__").is_none() && memchr::memchr(b'.', text).is_none();
+    if leads && kind != Kind::Statement && !contains_ignore_case(text, b"lipsum") && !computes(text) {
+        return if matches!(kind, Kind::Smarty) { Body::Computes } else { Body::Placeholder };
     }
     if REACHING.iter().any(|word| contains_ignore_case(text, word)) {
         return Body::Reaches;
@@ -206,30 +212,6 @@ fn hands_on_a_function(text: &[u8]) -> bool {
             memchr::memmem::find(text, filter)
                 .is_some_and(|at| matches!(text.get(at + filter.len()), Some(b'\'' | b'"')))
         })
-}
-
-/// Smarty's braces are everybody's braces: only its own words count.
-fn is_smarty(text: &[u8]) -> bool {
-    [
-        &b"php}"[..],
-        b"$smarty",
-        b"system(",
-        b"literal",
-        b"include_php",
-        b"fetch file",
-        b"math equation",
-        b"exec(",
-        b"passthru(",
-        b"phpinfo",
-        b"eval var",
-        b"if system",
-        b"if phpinfo",
-        b"self::",
-    ]
-    .iter()
-    .any(|word| starts_ignore_case(text, word))
-        || text.eq_ignore_ascii_case(b"php")
-        || text.eq_ignore_ascii_case(b"/php")
 }
 
 /// Whether a text is arithmetic on constants, or repeats or joins a constant: `7*7`, `'a'*5`, `3-1`, `"a"|upper`.
@@ -330,7 +312,6 @@ mod tests {
         assert_eq!(judge(Kind::DoubleBrace, b"7*7"), Body::Computes);
         assert_eq!(judge(Kind::DoubleBrace, b"7*'7'"), Body::Computes);
         assert_eq!(judge(Kind::DoubleBrace, b"''.__class__"), Body::Reaches);
-        assert_eq!(judge(Kind::Smarty, b"name"), Body::Placeholder);
         assert_eq!(judge(Kind::Velocity, b"$x=$y.z"), Body::Computes);
     }
 }

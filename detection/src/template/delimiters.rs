@@ -119,7 +119,8 @@ impl Expressions<'_> {
                 Some(b'%') => make(Kind::Percent, 1, 1, b"}"),
                 Some(b'@') => make(Kind::Razor, 1, 1, b"}"),
                 Some(b'*' | b'~') => make(Kind::Selection, 1, 1, b"}"),
-                _ => make(Kind::Smarty, 0, 1, b"}"),
+                _ if begins_smarty(rest) => make(Kind::Smarty, 0, 1, b"}"),
+                _ => None,
             },
             [b'<', b'%', ..] => make(Kind::Angle, 0, 2, b"%>"),
             [b'<', b'#' | b'@', letter, ..] if letter.is_ascii_alphabetic() => {
@@ -144,6 +145,31 @@ impl Expressions<'_> {
             _ => None,
         }
     }
+}
+
+/// Whether a brace is followed by a word that only Smarty has there; JSON and style sheets are full of braces.
+fn begins_smarty(rest: &[u8]) -> bool {
+    const WORDS: &[&[u8]] = &[
+        b"php}",
+        b"/php}",
+        b"$smarty",
+        b"system(",
+        b"literal}",
+        b"include_php",
+        b"fetch ",
+        b"math ",
+        b"exec(",
+        b"passthru(",
+        b"phpinfo",
+        b"eval ",
+        b"if system",
+        b"if phpinfo",
+        b"if exec",
+        b"self::",
+    ];
+    let text = rest.get(1..).unwrap_or_default().trim_ascii_start();
+    matches!(text.first(), Some(b'p' | b'/' | b'$' | b's' | b'l' | b'i' | b'f' | b'm' | b'e'))
+        && WORDS.iter().any(|word| text.starts_with(word))
 }
 
 /// The offset of the closing delimiter that matches, with nested braces and strings passed over.

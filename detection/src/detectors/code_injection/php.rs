@@ -113,8 +113,11 @@ fn calls(input: &Input<'_>, sink: &mut Sink<'_>) {
         while bytes.get(at).copied().is_some_and(is_name) {
             at += 1;
         }
-        let Some(power) = bytes.get(start..at).filter(|name| name.len() >= 2).and_then(php) else { continue };
         let open = skip(bytes, at);
+        if !matches!(bytes.get(open), Some(b'(' | b'=')) {
+            continue;
+        }
+        let Some(power) = bytes.get(start..at).filter(|name| name.len() >= 2).and_then(php) else { continue };
         if bytes.get(open) != Some(&b'(') {
             // `echo "x"`, `print 'x'` and a call cut short by an assignment: `Shell_exec=(x)`.
             let assigned = power == Power::Runs && bytes.get(open) == Some(&b'=') && bytes.get(open + 1) == Some(&b'(');

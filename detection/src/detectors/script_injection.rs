@@ -1,7 +1,26 @@
-//! Node.js, Python, Ruby and Perl: calls that load a module, run a command or walk to the interpreter's insides.
+//! Code injection for Node.js, Python, Ruby and Perl.
+//!
+//! # What it detects
+//! Calls that load a module, run a command or walk to the interpreter's insides, statements that are the whole value, and
+//! references into modules in the replies of server components.
+//!
+//! # Why it matters
+//! A value that ends up in `eval`, `exec` or a deserialiser of code runs with the rights of the function.
+//!
+//! # Example
+//! `require('child_process').execSync('id')`
+//!
+//! # Known false positives
+//! Posts of one line of code outside a code block.
+//!
+//! # Evasions covered
+//! White space, quotes and joins between the parts of a call, brackets instead of dots, escapes by way of the decoders.
+//!
+//! # References
+//! OWASP Server-Side JavaScript Injection; CVE-2025-55182; CWE-94; CWE-95.
 
 use crate::{
-    Fact, FactKind, Input, Sink,
+    Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
     bytes::{find_ignore_case, starts_ignore_case},
     doubt,
 };
@@ -30,7 +49,10 @@ const RUBY_CALLS: &[&[u8]] = &[
 ];
 const PERL_CALLS: &[&[u8]] = &[b"qx{", b"qx(", b"qx/", b"@{[system", b"io::socket", b"perl-e", b"core::system", b"core::exec", b"use io::"];
 
-pub(super) fn look(input: &Input<'_>, sink: &mut Sink<'_>) {
+pub(super) static DETECTOR: Detector =
+    Detector { signal: Signal::CodeInjection, name: "script_injection", version: 1, gate: |_| false, run };
+
+fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     let bytes = input.bytes;
     if memchr::memchr3(b'.', b'(', b'_', bytes).is_none() && memchr::memchr2(b'{', b'[', bytes).is_none() {
         return;

@@ -1,7 +1,26 @@
-//! Java: classes named to be loaded, calls that run commands, class loaders, and OGNL.
+//! Java code injection.
+//!
+//! # What it detects
+//! Java classes named to be loaded, calls that run commands or reach classes by reflection, request parameters bound to
+//! the class loader, and OGNL expressions.
+//!
+//! # Why it matters
+//! Frameworks that evaluate such a value run commands with the rights of the function.
+//!
+//! # Example
+//! `class.module.classLoader.resources.context.parent.pipeline.first.pattern=x`
+//!
+//! # Known false positives
+//! Management interfaces that take class names as parameters.
+//!
+//! # Evasions covered
+//! Case, names standing alone in keys, headers and cookies, reflection instead of a call.
+//!
+//! # References
+//! CVE-2022-22965; CVE-2017-5638; OWASP Expression Language Injection; CWE-917; CWE-470.
 
 use crate::{
-    Fact, FactKind, Input, Sink,
+    Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
     bytes::{contains_ignore_case, find_ignore_case, starts_ignore_case},
     doubt,
 };
@@ -36,7 +55,10 @@ const GADGETS: &[&[u8]] = &[
     b"jndirefforwardingdatasource", b"wrapperconnectionpooldatasource", b"badattributevalueexpexception",
 ];
 
-pub(super) fn look(input: &Input<'_>, sink: &mut Sink<'_>) {
+pub(super) static DETECTOR: Detector =
+    Detector { signal: Signal::CodeInjection, name: "java_injection", version: 1, gate: |_| false, run };
+
+fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     let bytes = input.bytes;
     // `class.module.classLoader.resources…`, as a parameter's name.
     if let Some(at) = find_ignore_case(bytes, b"classloader")
