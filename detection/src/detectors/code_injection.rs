@@ -32,7 +32,7 @@ fn gate(input: &Input<'_>) -> bool {
     let classes = input.classes;
     classes.has(Class::Paren) && classes.any(&[Class::SingleQuote, Class::DoubleQuote, Class::Dollar, Class::Semicolon])
         || input.bytes.len() < 96 && classes.has(Class::Paren)
-        || classes.has(Class::Dollar) && classes.any(&[Class::Paren, Class::Bracket])
+        || classes.has(Class::Dollar) && classes.any(&[Class::Paren, Class::Bracket, Class::Brace])
 }
 
 fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {

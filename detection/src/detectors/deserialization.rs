@@ -55,7 +55,9 @@ fn gate(input: &Input<'_>) -> bool {
 fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     let bytes = input.bytes;
     let whole = 0..bytes.len();
-    if bytes.starts_with(b"\xac\xed\x00\x05") || contains_ignore_case(bytes.get(..8.min(bytes.len())).unwrap_or_default(), b"aced0005") {
+    // The second form went through a conversion from Latin-1 to UTF-8.
+    if bytes.starts_with(b"\xac\xed\x00\x05")
+        || bytes.starts_with(b"\xc2\xac\xc3\xad\x00\x05") || contains_ignore_case(bytes.get(..8.min(bytes.len())).unwrap_or_default(), b"aced0005") {
         sink.report(whole.clone(), &[&JAVA]);
     }
     // The magic at the three alignments that base64 can give it; at the first one only where a text begins.

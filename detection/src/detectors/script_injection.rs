@@ -73,8 +73,8 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         }
     }
     whole(input, &bare, sink);
-    if let Some(at) = memchr::memmem::find(&bare, b":__proto__:").or_else(|| memchr::memmem::find(&bare, b":constructor:"))
-        && bare.get(..at).unwrap_or_default().iter().rev().take(12).any(|&b| b == b'$')
+    if let Some(at) = memchr::memmem::find(&bare, b":__proto__:").or_else(|| memchr::memmem::find(&bare, b":constructor:").or_else(|| memchr::memmem::find(&bare, b":prototype")))
+        && bare.get(..at).unwrap_or_default().iter().rev().take(24).any(|&b| b == b'$')
     {
         sink.report(0..bytes.len(), &[&FLIGHT]);
     }

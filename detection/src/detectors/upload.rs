@@ -147,6 +147,10 @@ fn content(bytes: &[u8], sink: &mut Sink<'_>) {
     {
         sink.report(span(at), &[&MARKED_IMAGE]);
     }
+    // The first field of a tar archive is a file's name.
+    if bytes.starts_with(b"../") && bytes.len() > 100 {
+        sink.report(0..3, &[&ARCHIVED]);
+    }
     if bytes.starts_with(b"PK\x03\x04") {
         let names = bytes.get(..bytes.len().min(8192)).unwrap_or_default();
         if memchr::memmem::find(names, b"../").is_some() || memchr::memmem::find(names, b"..\\").is_some() {

@@ -100,7 +100,7 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     if input.classes.any(&[Class::Paren, Class::Backtick, Class::Equals, Class::Bracket, Class::Dot]) {
         match escape(bytes) {
             Some(Escape::String(span)) => surroundings.soft(sink, span, &[&LEAVES_STRING]),
-            Some(_) if begins_with_tag(bytes) => {}
+            Some(_) if begins_with_tag(bytes) || is_form_text(bytes) => {}
             Some(Escape::Whole(span)) => surroundings.soft(sink, span, &[&WHOLE_SCRIPT]),
             Some(Escape::Begins(span)) => surroundings.soft(sink, span, &[&BEGINS_AS_SCRIPT]),
             None => {}
@@ -222,6 +222,17 @@ impl Surroundings<'_> {
         }
         sink.report(span, facts.get(..count).unwrap_or_default());
     }
+}
+
+/// Whether a text has `+` where words are set apart, as a form writes spaces, and is no code when they are spaces.
+fn is_form_text(bytes: &[u8]) -> bool {
+    memchr::memchr_iter(b'+', bytes).take(2).count() == 2
+        && memchr::memchr(b' ', bytes).is_none()
+        && bytes.len() < STRIPPED
+        && {
+            let spaced: Vec<u8> = bytes.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect();
+            !matches!(escape(&spaced), Some(Escape::Whole(_) | Escape::String(_)))
+        }
 }
 
 fn begins_with_tag(bytes: &[u8]) -> bool {

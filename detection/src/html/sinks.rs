@@ -320,7 +320,12 @@ fn close(open: &Open, kind: &[u8], target: &[u8], whole: bool) -> Option<&'stati
                     let from = rest.iter().position(|b| !matches!(b, b'=' | b' ' | b'\'' | b'"'))?;
                     rest.get(from..)
                 });
-                let hidden = memchr::memmem::find(&lower, b"javascript:").is_some();
+                let bare = target
+                    .iter()
+                    .position(|b| matches!(b, b';' | b','))
+                    .and_then(|at| target.get(at + 1..))
+                    .is_some_and(|rest| follow(rest) > Follow::Idle);
+                let hidden = bare || memchr::memmem::find(&lower, b"javascript:").is_some();
                 match url.map(follow) {
                     Some(Follow::Script | Follow::Document) => Some(&SCRIPT_URL),
                     _ if hidden => Some(&SCRIPT_URL),

@@ -184,7 +184,13 @@ impl<'a> Tokenizer<'a> {
             self.state = if self.in_script { State::Script } else { State::Data };
             return Some(Token::Close(true));
         }
-        if first == b'<' && self.peek(1).is_some_and(|b| b.is_ascii_alphabetic() || b == b'/') {
+        let ends_element = || {
+            let name = self.bytes.get(self.at + 2..).unwrap_or_default();
+            name.get(name_length(name.get(..name.len().min(64)).unwrap_or_default())) == Some(&b'>')
+        };
+        if first == b'<'
+            && self.peek(1).is_some_and(|b| b.is_ascii_alphabetic() || b == b'/' && ends_element())
+        {
             self.state = State::Data;
             return Some(Token::Close(false));
         }

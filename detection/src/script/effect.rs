@@ -119,6 +119,9 @@ fn examine(bytes: &[u8], from: usize, strict: bool) -> Found {
                         Before::Named(Role::Constructor)
                     }
                     Some(Role::Constructor) => Before::Value,
+                    None if name == b"open" && matches!(before, Before::Dot(Some(Role::Global))) => {
+                        Before::Named(Role::Network)
+                    }
                     Some(Role::MarkupSink) if matches!(before, Before::Dot(_)) => {
                         Before::Indexed(Role::MarkupSink)
                     }

@@ -52,6 +52,7 @@ static PHP: &[(&str, Power)] = &[
     ("exec", Power::Runs),
     ("exit", Power::Ordinary),
     ("expect_popen", Power::Runs),
+    ("explode", Power::Ordinary),
     ("extract", Power::Ordinary),
     ("fgets", Power::Reaches),
     ("file", Power::Ordinary),
@@ -107,6 +108,8 @@ static PHP: &[(&str, Power)] = &[
     ("ob_start", Power::Reaches),
     ("opendir", Power::Reaches),
     ("openlog", Power::Ordinary),
+    ("ord", Power::Ordinary),
+    ("pack", Power::Ordinary),
     ("parse_ini_file", Power::Reaches),
     ("parse_str", Power::Reaches),
     ("passthru", Power::Runs),
@@ -152,12 +155,15 @@ static PHP: &[(&str, Power)] = &[
     ("spl_autoload", Power::Reaches),
     ("sprintf", Power::Ordinary),
     ("sqlite_open", Power::Reaches),
+    ("str_replace", Power::Ordinary),
     ("str_rot13", Power::Reaches),
     ("stream_get_contents", Power::Reaches),
     ("stream_socket_client", Power::Reaches),
     ("strip_tags", Power::Ordinary),
     ("stripslashes", Power::Ordinary),
     ("strrev", Power::Ordinary),
+    ("strtolower", Power::Ordinary),
+    ("substr", Power::Ordinary),
     ("symlink", Power::Reaches),
     ("syslog", Power::Ordinary),
     ("system", Power::Runs),
@@ -165,8 +171,10 @@ static PHP: &[(&str, Power)] = &[
     ("tmpfile", Power::Ordinary),
     ("touch", Power::Ordinary),
     ("uasort", Power::Ordinary),
+    ("ucfirst", Power::Ordinary),
     ("uksort", Power::Ordinary),
     ("unlink", Power::Reaches),
+    ("unpack", Power::Ordinary),
     ("unserialize", Power::Reaches),
     ("urldecode", Power::Ordinary),
     ("usort", Power::Ordinary),
@@ -178,7 +186,7 @@ static PHP: &[(&str, Power)] = &[
 
 /// What a PHP function does. Families with many members are known by their prefixes.
 pub(super) fn php(name: &[u8]) -> Option<Power> {
-    let mut lower = [0; 32];
+    let mut lower = [0; 64];
     let lower = lower.get_mut(..name.len())?;
     lower.copy_from_slice(name);
     lower.make_ascii_lowercase();
@@ -187,7 +195,7 @@ pub(super) fn php(name: &[u8]) -> Option<Power> {
     }
     const FAMILIES: &[&[u8]] = &[
         b"pg_", b"mysql_", b"mysqli_", b"sqlite_", b"oci_", b"odbc_", b"curl_", b"ftp_", b"ssh2_", b"posix_", b"pcntl_", b"socket_", b"stream_", b"openssl_", b"xml_", b"zip_",
-        b"apc_", b"ini_", b"ob_", b"get_defined_", b"array_", b"session_", b"gz", b"bz", b"ldap_", b"imap_", b"snmp", b"proc_", b"shmop_", b"runkit_", b"imagecreatefrom",
+        b"apc_", b"ini_", b"ob_", b"get_defined_", b"array_", b"session_", b"gz", b"bz", b"ldap_", b"imap_", b"snmp", b"proc_", b"shmop_", b"runkit_", b"imagecreatefrom", b"sodium_", b"zlib_", b"mb_", b"iconv_", b"mcrypt_", b"hash_",
     ];
     let underscored = memchr::memchr(b'_', lower).is_some();
     FAMILIES.iter().any(|family| lower.starts_with(family) && lower.len() > family.len() + 2 && (underscored || family.len() > 4)).then_some(Power::Ordinary)

@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use super::names::{Power, SETTINGS, php};
+use picket_request::Place;
+
 use crate::{
     Fact, FactKind, Input, Sink,
     bytes::{find_ignore_case, starts_ignore_case},
@@ -49,7 +51,7 @@ fn tags(input: &Input<'_>, sink: &mut Sink<'_>) {
             }
         } else if rest.is_empty() {
             doubt::report(input, sink, span, &[&TAG_ALONE]);
-        } else if rest[0].is_ascii_whitespace() && rest.iter().take(200).any(|b| matches!(b, b'(' | b'$' | b';')) {
+        } else if rest[0].is_ascii_whitespace() && begins_statement(rest.trim_ascii_start()) {
             doubt::report(input, sink, span, &[&TAG]);
         }
     }
@@ -58,6 +60,14 @@ fn tags(input: &Input<'_>, sink: &mut Sink<'_>) {
             doubt::report(input, sink, at..at + tag.len(), &[&TAG]);
         }
     }
+}
+
+/// Whether what follows a short tag is a statement.
+fn begins_statement(text: &[u8]) -> bool {
+    [&b"echo"[..], b"print", b"include", b"require", b"eval", b"if", b"for", b"while", b"system", b"$"]
+        .iter()
+        .any(|word| starts_ignore_case(text, word))
+        || text.iter().take(200).any(|b| matches!(b, b'(' | b'$' | b';'))
 }
 
 fn wrappers(input: &Input<'_>, sink: &mut Sink<'_>) {
@@ -102,7 +112,11 @@ const fn is_name(byte: u8) -> bool {
 
 fn calls(input: &Input<'_>, sink: &mut Sink<'_>) {
     let bytes = input.bytes;
-    let trimmed = bytes.iter().position(|b| !(b.is_ascii_whitespace() || matches!(b, b';' | b'@' | b'!' | b'(' | b'{'))).unwrap_or(0);
+    let segment = match input.place {
+        Place::Path => memchr::memrchr(b'/', bytes).map_or(0, |at| at + 1),
+        _ => 0,
+    };
+    let trimmed = segment + bytes.get(segment..).unwrap_or_default().iter().position(|b| !(b.is_ascii_whitespace() || matches!(b, b';' | b'@' | b'!' | b'(' | b'{'))).unwrap_or(0);
     let (mut at, mut depth_of_names, mut last_end) = (0, 0_u32, 0);
     while at < bytes.len() {
         if !is_name(bytes[at]) {
@@ -164,7 +178,14 @@ fn calls(input: &Input<'_>, sink: &mut Sink<'_>) {
 fn is_title(bytes: &[u8], end: usize, open: usize) -> bool {
     let gap = bytes.get(end..open).unwrap_or_default();
     let words = bytes.get(open + 1..).unwrap_or_default();
+    const ENGLISH: &[&[u8]] = &[
+        b"system", b"exec", b"file", b"link", b"mail", b"copy", b"exit", b"print", b"touch", b"include", b"require", b"extract", b"join", b"rename", b"constant",
+        b"assert", b"eval", b"define", b"die", b"glob", b"implode", b"sleep", b"echo", b"unlink", b"dl",
+    ];
+    let start = bytes.get(..end).unwrap_or_default().iter().rposition(|&b| !is_name(b)).map_or(0, |at| at + 1);
+    let name = bytes.get(start..end).unwrap_or_default();
     !gap.is_empty()
+        && ENGLISH.iter().any(|word| word.eq_ignore_ascii_case(name))
         && gap.iter().all(|&b| b == b' ')
         && words.first().is_some_and(|b| b.is_ascii_alphanumeric())
         && words.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b')' | b'.' | b',' | b'-'))
@@ -282,7 +303,10 @@ fn is_string_call(near: &[u8]) -> bool {
             let lead = near.get(..open).unwrap_or_default().trim_ascii_end();
             !lead.last().copied().is_some_and(|b| is_name(b) || b == b'$')
         }
-        Some(b']' | b'}') => near.iter().any(|b| matches!(b, b'\'' | b'"' | b'(')),
+        Some(b']' | b'}') => {
+            let lead = near.first().copied().unwrap_or(0);
+            near.iter().any(|b| matches!(b, b'\'' | b'"' | b'(')) || lead == b'['
+        }
         _ => false,
     }
 }
