@@ -63,7 +63,7 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     // `class.module.classLoader.resources…`, as a parameter's name.
     if let Some(at) = find_ignore_case(bytes, b"classloader")
         && (starts_ignore_case(bytes.trim_ascii_start(), b"class.") || starts_ignore_case(bytes.trim_ascii_start(), b"class['") || contains_ignore_case(bytes, b"class.module.") || contains_ignore_case(bytes, b"['class']"))
-        && bytes.iter().take(at).all(|b| b.is_ascii_graphic())
+        && bytes.iter().take(at).all(u8::is_ascii_graphic)
     {
         sink.report(at..at + 11, &[&CLASS_LOADER]);
     }

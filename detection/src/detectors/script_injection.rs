@@ -95,7 +95,7 @@ fn whole(input: &Input<'_>, bare: &[u8], sink: &mut Sink<'_>) {
     let console = [&b"console.log"[..], b"console.info", b"console.error", b"console.debug", b"console.warn", b"console.trace", b"console["]
         .iter()
         .any(|start| starts_ignore_case(bare, start));
-    let environment = starts_ignore_case(bare, b"process.env") && !input.bytes.trim_ascii().iter().any(|&b| b == b' ');
+    let environment = starts_ignore_case(bare, b"process.env") && !input.bytes.trim_ascii().contains(&b' ');
     if environment || console && memchr::memchr(b'(', bare).is_some() {
         doubt::report(input, sink, 0..input.bytes.len(), &[&STATEMENT]);
     }

@@ -111,7 +111,7 @@ fn name(bytes: &[u8], sink: &mut Sink<'_>) {
     let mut inner = None;
     let mut last = None;
     while let Some(part) = parts.next() {
-        let clean: Vec<u8> = part.iter().copied().filter(|b| b.is_ascii_alphanumeric()).collect();
+        let clean: Vec<u8> = part.iter().copied().filter(u8::is_ascii_alphanumeric).collect();
         let script = SCRIPTS.iter().any(|known| known.eq_ignore_ascii_case(&clean));
         let shared = SHARED.iter().any(|known| known.eq_ignore_ascii_case(&clean));
         let dressed = clean.len() != part.len();

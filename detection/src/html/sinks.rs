@@ -227,7 +227,7 @@ fn note(open: &mut Open, name: &[u8], name_at: &Range<usize>, value: &Range<usiz
         Element::Animation if is(b"attributename") => open.kind = value.clone(),
         Element::Animation if is(b"to") || is(b"values") || is(b"from") => open.target = value.clone(),
         Element::Frame if is(b"src") || is(b"data") || is(b"code") || is(b"codebase") => {
-            open.target = value.clone()
+            open.target = value.clone();
         }
         Element::XmlEvents
             if local_name(name).eq_ignore_ascii_case(b"event")
@@ -235,7 +235,7 @@ fn note(open: &mut Open, name: &[u8], name_at: &Range<usize>, value: &Range<usiz
                 || is(b"id")
                 || is(b"type") =>
         {
-            open.target = value.clone()
+            open.target = value.clone();
         }
         Element::OldLoader if is(b"src") || is(b"id") => open.target = value.clone(),
         Element::Script
@@ -395,7 +395,7 @@ fn srcdoc_runs(value: &[u8], depth: usize) -> bool {
     }
     let mut runs = false;
     walk_nested(&decoded, 0, Start::Data, depth + 1, &mut |hit| {
-        runs |= matches!(hit.fact.kind, FactKind::Effect)
+        runs |= matches!(hit.fact.kind, FactKind::Effect);
     });
     runs
 }

@@ -203,7 +203,7 @@ impl<'a> Tokenizer<'a> {
         let junk = rest[..length]
             .iter()
             .take_while(|&&b| {
-                matches!(b, b'"' | b'\'' | b'`' | b'\\' | b'=' | b',' | b';') || b < 0x20 || b >= 0x7f
+                matches!(b, b'"' | b'\'' | b'`' | b'\\' | b'=' | b',' | b';') || !(0x20..0x7f).contains(&b)
             })
             .count();
         let name = self.at + junk..self.at + length;
@@ -297,16 +297,17 @@ mod tests {
 
     fn tokens(text: &str, start: Start) -> Vec<String> {
         let mut tokenizer = Tokenizer::new(text.as_bytes(), 0, start);
+        let part = |range: Range<usize>| text.get(range).unwrap();
         let mut out = Vec::new();
         while let Some(token) = tokenizer.next_token() {
             out.push(match token {
-                Token::Text(r) => format!("text {}", &text[r]),
-                Token::Open(r) => format!("open {}", &text[r]),
-                Token::Attribute { name, value, .. } => format!("{}={}", &text[name], &text[value]),
+                Token::Text(r) => format!("text {}", part(r)),
+                Token::Open(r) => format!("open {}", part(r)),
+                Token::Attribute { name, value, .. } => format!("{}={}", part(name), part(value)),
                 Token::Close(whole) => format!("close {whole}"),
-                Token::End(r) => format!("end {}", &text[r]),
-                Token::Script(r) => format!("script {}", &text[r]),
-                Token::Bogus(r) => format!("bogus {}", &text[r]),
+                Token::End(r) => format!("end {}", part(r)),
+                Token::Script(r) => format!("script {}", part(r)),
+                Token::Bogus(r) => format!("bogus {}", part(r)),
             });
             assert!(out.len() < 1000);
         }

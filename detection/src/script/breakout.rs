@@ -93,7 +93,11 @@ fn closes_outer_string(bytes: &[u8], at: usize) -> bool {
                 | b'~'
         )
     ) || matches!(bytes.get(at + 1), Some(b'\n' | b'\r'));
-    goes_on && !closes_own_string(bytes, at, quote)
+    // Two backticks side by side are a fence.
+    let fence = quote == b'`'
+        && (bytes.get(at + 1) == Some(&b'`')
+            || at.checked_sub(1).and_then(|at| bytes.get(at)) == Some(&b'`'));
+    goes_on && !fence && !closes_own_string(bytes, at, quote)
 }
 
 /// Whether the quote at `at` ends a literal that the value itself began shortly before on the same line.

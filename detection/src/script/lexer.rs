@@ -170,9 +170,12 @@ fn name_length(rest: &[u8]) -> usize {
             if rest.get(at) == Some(&b'{') {
                 at += 1;
             }
-        } else if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || byte >= 0x80 || at == 0 {
-            at += 1;
-        } else if byte == b'}' && rest.get(..at).is_some_and(ends_in_braced_escape) {
+        } else if byte.is_ascii_alphanumeric()
+            || matches!(byte, b'_' | b'$')
+            || byte >= 0x80
+            || at == 0
+            || byte == b'}' && rest.get(..at).is_some_and(ends_in_braced_escape)
+        {
             at += 1;
         } else {
             break;
@@ -235,14 +238,15 @@ mod tests {
 
     fn kinds(text: &str) -> String {
         let mut lexer = Lexer::new(text.as_bytes(), 0);
+        let part = |range: Range<usize>| text.get(range).unwrap();
         let mut out = String::new();
         while let Some(token) = lexer.next_token() {
             match token {
-                Token::Name(r) => out.push_str(&format!("n:{} ", &text[r])),
-                Token::Text(r) => out.push_str(&format!("s:{} ", &text[r])),
-                Token::Template(r) => out.push_str(&format!("t:{} ", &text[r])),
-                Token::Number(r) => out.push_str(&format!("d:{} ", &text[r])),
-                Token::Regex(r) => out.push_str(&format!("r:{} ", &text[r])),
+                Token::Name(r) => out.push_str(&format!("n:{} ", part(r))),
+                Token::Text(r) => out.push_str(&format!("s:{} ", part(r))),
+                Token::Template(r) => out.push_str(&format!("t:{} ", part(r))),
+                Token::Number(r) => out.push_str(&format!("d:{} ", part(r))),
+                Token::Regex(r) => out.push_str(&format!("r:{} ", part(r))),
                 Token::Mark(m, _) => out.push_str(&format!("{} ", char::from(m))),
             }
         }

@@ -285,7 +285,7 @@ fn directive(kind: Kind, text: &[u8]) -> Body {
         b"ftl",
     ];
     if WORDS.iter().any(|word| {
-        starts_ignore_case(text, word) && text.get(word.len()).is_none_or(|b| b.is_ascii_whitespace())
+        starts_ignore_case(text, word) && text.get(word.len()).is_none_or(u8::is_ascii_whitespace)
     }) {
         Body::Computes
     } else {

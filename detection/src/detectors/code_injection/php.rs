@@ -39,9 +39,9 @@ fn tags(input: &Input<'_>, sink: &mut Sink<'_>) {
     for at in memchr::memmem::find_iter(bytes, b"<?") {
         let rest = bytes.get(at + 2..).unwrap_or_default();
         let span = at..bytes.len().min(at + 80);
-        if starts_ignore_case(rest, b"php") && !rest.get(3).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'-') {
-            doubt::report(input, sink, span, &[&TAG]);
-        } else if rest.first() == Some(&b'=') && rest.len() > 2 {
+        let long = starts_ignore_case(rest, b"php")
+            && !rest.get(3).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'-');
+        if long || rest.first() == Some(&b'=') && rest.len() > 2 {
             doubt::report(input, sink, span, &[&TAG]);
         } else if starts_ignore_case(rest, b"xml") {
             // `<?xml :code;` is a short tag with a label, not a declaration.
@@ -187,7 +187,7 @@ fn is_title(bytes: &[u8], end: usize, open: usize) -> bool {
     !gap.is_empty()
         && ENGLISH.iter().any(|word| word.eq_ignore_ascii_case(name))
         && gap.iter().all(|&b| b == b' ')
-        && words.first().is_some_and(|b| b.is_ascii_alphanumeric())
+        && words.first().is_some_and(u8::is_ascii_alphanumeric)
         && words.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b')' | b'.' | b',' | b'-'))
 }
 
@@ -264,7 +264,7 @@ fn variables(input: &Input<'_>, sink: &mut Sink<'_>) {
             let whole = bytes.len() < 400
                 && matches!(lead, None | Some(b'@' | b'(' | b'{' | b'$' | b';' | b'\'' | b'"' | b'=' | b'.' | b'&' | b'|' | b'!' | b','));
             let ends = bytes.trim_ascii_end().last().is_some_and(|b| matches!(b, b')' | b';' | b'}' | b'/'));
-            if whole && (indexed || ends) || indexed {
+            if whole && ends || indexed {
                 doubt::report(input, sink, at..bytes.len().min(at + 60), &[&VARIABLE_CALL]);
             }
         }

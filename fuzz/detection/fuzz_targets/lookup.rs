@@ -1,0 +1,4 @@
+//! Nested lookups.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| picket_fuzz_detection::look("log4j_jndi", data));

@@ -1,0 +1,4 @@
+//! Template delimiters and their bodies.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| picket_fuzz_detection::look("ssti", data));
