@@ -224,14 +224,14 @@ impl Surroundings<'_> {
     }
 }
 
-/// Whether a text has `+` where words are set apart, as a form writes spaces, and is no code when they are spaces.
+/// Whether a text has `+` where words are set apart, as a form writes spaces, and has no effect when they are spaces.
 fn is_form_text(bytes: &[u8]) -> bool {
     memchr::memchr_iter(b'+', bytes).take(2).count() == 2
         && memchr::memchr(b' ', bytes).is_none()
         && bytes.len() < STRIPPED
         && {
             let spaced: Vec<u8> = bytes.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect();
-            !matches!(escape(&spaced), Some(Escape::Whole(_) | Escape::String(_)))
+            escape(&spaced).is_none()
         }
 }
 

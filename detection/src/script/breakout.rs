@@ -109,13 +109,21 @@ fn closes_own_string(bytes: &[u8], at: usize, quote: u8) -> bool {
         .rposition(|&b| b == b'\n')
         .map_or(before, |end| before.get(end + 1..).unwrap_or_default());
     let Some(opening) = memchr::memrchr(quote, line) else { return false };
-    let lead = line.get(..opening).unwrap_or_default().trim_ascii_end();
-    match lead.last() {
-        None => line.len() == before.len() && at > FAR,
-        Some(last) => matches!(
-            last,
-            b'(' | b',' | b'=' | b'[' | b':' | b'+' | b'{' | b'&' | b'|' | b'!' | b'?' | b'>' | b'<'
-        ),
+    let before_opening = line.get(..opening).unwrap_or_default();
+    // A quotation stands apart from the word before it; an apostrophe does not.
+    let quotation = before_opening.last().is_some_and(u8::is_ascii_whitespace)
+        && line
+            .get(opening + 1)
+            .is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'#' | b'.' | b'/' | b'!'));
+    match before_opening.trim_ascii_end().last() {
+        None => line.len() < before.len() || at > FAR || quotation,
+        Some(last) => {
+            quotation
+                || matches!(
+                    last,
+                    b'(' | b',' | b'=' | b'[' | b':' | b'+' | b'{' | b'&' | b'|' | b'!' | b'?' | b'>' | b'<'
+                )
+        }
     }
 }
 
@@ -149,6 +157,13 @@ mod tests {
             "f('a', 'b')",
         ] {
             assert_eq!(escape(value.as_bytes()), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn strings_of_the_value_itself_are_not_left() {
+        for value in ["f(x); // says 'a'\nalert(1)", "on(\n  'x',\n  e => { setTimeout(e) }\n)"] {
+            assert!(!matches!(escape(value.as_bytes()), Some(Escape::String(_))), "{value}");
         }
     }
 
