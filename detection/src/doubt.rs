@@ -7,10 +7,11 @@ use crate::{Fact, FactKind, Input, Sink, html::shown::CodeSpans};
 
 static PROSE: Fact = Fact::new("stands in prose", FactKind::Doubt, 50);
 static DOCUMENT: Fact = Fact::new("stands in a text of many lines", FactKind::Doubt, 50);
+static CODE: Fact = Fact::new("code that would run elsewhere", FactKind::Structure, 100);
 static SHOWN: Fact = Fact::new("stands in a code block", FactKind::Doubt, 60);
 
 /// Lines from which a value is a document rather than a parameter.
-const DOCUMENT_LINES: u32 = 6;
+pub(crate) const DOCUMENT_LINES: u32 = 6;
 /// Facts that one report carries besides doubts.
 const FACTS: usize = 6;
 
@@ -36,6 +37,20 @@ pub(crate) fn report(input: &Input<'_>, sink: &mut Sink<'_>, span: Range<usize>,
         add(&SHOWN);
     }
     sink.report(span, facts.get(..count).unwrap_or_default());
+}
+
+/// Reports facts that sentences around them do not lower; shown as code they are worth a tag.
+pub(crate) fn unless_shown(
+    input: &Input<'_>,
+    sink: &mut Sink<'_>,
+    span: Range<usize>,
+    found: &[&'static Fact],
+) {
+    if is_shown(input, span.start) {
+        sink.report(span, &[&CODE, &SHOWN]);
+    } else {
+        sink.report(span, found);
+    }
 }
 
 /// Whether an offset stands in a code block or, in a text of sentences or several lines, in inline code.

@@ -60,12 +60,12 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         let rest = bytes.get(at..).unwrap_or_default();
         if let Some(&(_, acts)) = ELEMENTS.iter().find(|(name, _)| starts_ignore_case(rest, name)) {
             let facts = [&ELEMENT, &FETCHES];
-            doubt::report(input, sink, start..bytes.len().min(start + 80), if acts { &facts } else { &facts[..1] });
+            doubt::unless_shown(input, sink, start..bytes.len().min(start + 80), if acts { &facts } else { &facts[..1] });
         }
     }
     if let Some(start) = find_ignore_case(bytes, b"<!--esi")
         && bytes.get(start + 7).is_none_or(|b| !b.is_ascii_alphanumeric())
     {
-        doubt::report(input, sink, start..bytes.len().min(start + 80), &[&COMMENT]);
+        doubt::unless_shown(input, sink, start..bytes.len().min(start + 80), &[&COMMENT]);
     }
 }

@@ -89,7 +89,7 @@ fn ognl(input: &Input<'_>, sink: &mut Sink<'_>) {
     if let Some(at) = MARKS.iter().find_map(|mark| find_ignore_case(input.bytes, mark)) {
         let expression = memchr::memchr2(b'(', b'=', input.bytes).is_some();
         if expression {
-            doubt::report(input, sink, at..input.bytes.len().min(at + 60), &[&OGNL]);
+            doubt::unless_shown(input, sink, at..input.bytes.len().min(at + 60), &[&OGNL]);
         }
     }
 }
@@ -105,9 +105,9 @@ fn calls(input: &Input<'_>, sink: &mut Sink<'_>) {
     ];
     let bytes = input.bytes;
     if let Some(at) = RUNNING.iter().find_map(|call| find_ignore_case(bytes, call)) {
-        doubt::report(input, sink, at..bytes.len().min(at + 60), &[&RUNS]);
+        doubt::unless_shown(input, sink, at..bytes.len().min(at + 60), &[&RUNS]);
     } else if let Some(at) = REFLECTING.iter().find_map(|call| find_ignore_case(bytes, call)) {
-        doubt::report(input, sink, at..bytes.len().min(at + 60), &[&REFLECTS]);
+        doubt::unless_shown(input, sink, at..bytes.len().min(at + 60), &[&REFLECTS]);
     }
 }
 

@@ -60,7 +60,7 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         if input.place.is_key() {
             sink.report(at..end, &[&KEY]);
         } else if path {
-            doubt::report(input, sink, at..end, &[&PATH]);
+            doubt::unless_shown(input, sink, at..end, &[&PATH]);
         } else {
             doubt::report(input, sink, at..end, &[&NAMED]);
         }
@@ -77,7 +77,7 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
             if input.place.is_key() {
                 sink.report(span, &[&KEY]);
             } else {
-                doubt::report(input, sink, span, &[&PATH]);
+                doubt::unless_shown(input, sink, span, &[&PATH]);
             }
         }
     }

@@ -62,7 +62,7 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         }
         let main = if blank == 0 { &DIRECTIVE } else { &SPACED };
         let facts = [main, &EFFECT];
-        doubt::report(input, sink, at..bytes.len().min(at + 80), if acts { &facts } else { &facts[..1] });
+        doubt::unless_shown(input, sink, at..bytes.len().min(at + 80), if acts { &facts } else { &facts[..1] });
     }
 }
 

@@ -31,7 +31,7 @@ use crate::{
     bytes::{contains_ignore_case, find_ignore_case},
     html::{
         shown::CodeSpans,
-        sinks::{Hit, walk},
+        sinks::{FRAME, Hit, PLAIN_FRAME, SHEET, STYLE_IMPORTS, walk},
         tokenizer::Start,
         url::{Follow, follow},
     },
@@ -57,7 +57,6 @@ static SHOWN: Fact = Fact::new("markup that would run", FactKind::Structure, 100
 
 static SHOWN_AS_CODE: Fact = Fact::new("stands in a code block", FactKind::Doubt, 70);
 static ENTITIES_IN_MARKUP: Fact = Fact::new("was written with entities inside real markup", FactKind::Doubt, 70);
-static PAGE: Fact = Fact::new("stands in a whole page", FactKind::Doubt, 60);
 static PROSE: Fact = Fact::new("stands in prose", FactKind::Doubt, 50);
 static LONG_CODE: Fact = Fact::new("stands in many lines of code", FactKind::Doubt, 60);
 
@@ -175,7 +174,10 @@ impl Surroundings<'_> {
         } else if entities && (hit.shown || has_rich_text(self.input.bytes)) {
             sink.report(hit.span.clone(), &[&SHOWN, &ENTITIES_IN_MARKUP]);
         } else {
-            let mut facts = [hit.fact; 5];
+            // Whole pages load sheets and show frames.
+            let loads = [&PLAIN_FRAME, &SHEET, &STYLE_IMPORTS].iter().any(|fact| std::ptr::eq(*fact, hit.fact));
+            let main = if loads && is_page(self.input.bytes) { &FRAME } else { hit.fact };
+            let mut facts = [main; 5];
             let mut count = 1;
             for &fact in more.iter().take(2) {
                 facts[count] = fact;
@@ -184,11 +186,6 @@ impl Surroundings<'_> {
             if !matches!(hit.fact.kind, FactKind::Effect) {
                 if self.input.shape().is_prose() {
                     facts[count] = &PROSE;
-                    count += 1;
-                }
-                // Whole pages load sheets and show frames.
-                if is_page(self.input.bytes) {
-                    facts[count] = &PAGE;
                     count += 1;
                 }
             }

@@ -27,7 +27,8 @@ static DOCUMENT_URL: Fact =
     Fact::new("a URL that carries a document, followed by an attribute", FactKind::Effect, 100);
 static SRCDOC: Fact = Fact::new("markup that runs inside an attribute", FactKind::Effect, 100);
 static STYLE_RUNS: Fact = Fact::new("a style that runs script", FactKind::Effect, 100);
-static STYLE_IMPORTS: Fact = Fact::new("a style that imports a foreign sheet", FactKind::Structure, 100);
+pub(crate) static STYLE_IMPORTS: Fact =
+    Fact::new("a style that imports a foreign sheet", FactKind::Effect, 100);
 static REFRESH: Fact = Fact::new("a meta element that navigates", FactKind::Effect, 100);
 static META_EFFECT: Fact = Fact::new(
     "a meta element that sets a cookie, a link or a charset to smuggle script",
@@ -36,11 +37,12 @@ static META_EFFECT: Fact = Fact::new(
 );
 static BASE: Fact = Fact::new("a base element that moves every relative URL", FactKind::Effect, 100);
 static IMPORT: Fact = Fact::new("an import of a document", FactKind::Effect, 100);
-static SHEET: Fact = Fact::new("a foreign style sheet", FactKind::Structure, 100);
+pub(crate) static SHEET: Fact = Fact::new("a foreign style sheet", FactKind::Effect, 100);
 static SECURE_SHEET: Fact = Fact::new("a foreign style sheet over HTTPS", FactKind::Structure, 60);
-static PLAIN_FRAME: Fact =
-    Fact::new("a foreign document over plain HTTP in a frame", FactKind::Structure, 100);
-static FRAME: Fact = Fact::new("a foreign document in a frame", FactKind::Structure, 60);
+pub(crate) static PLAIN_FRAME: Fact =
+    Fact::new("a foreign document over plain HTTP in a frame", FactKind::Effect, 100);
+pub(crate) static FRAME: Fact =
+    Fact::new("a foreign document in a frame, or a page that loads one", FactKind::Structure, 60);
 static ANIMATED: Fact = Fact::new("an animation that sets an event handler or a link", FactKind::Effect, 100);
 static BEHAVIOUR: Fact = Fact::new("an element of an old browser that loads code", FactKind::Effect, 100);
 static DANGLING: Fact = Fact::new("an attribute left open to swallow what follows", FactKind::Structure, 40);

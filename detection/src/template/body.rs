@@ -145,6 +145,10 @@ const REACHING: &[&[u8]] = &[
     b"messages.storages",
     b"config.iter",
     b"lookup string",
+    b"sleep(",
+    b"@print(",
+    b"open3",
+    b"md5(",
     b"string.sub",
     b"createobject",
 ];
@@ -261,6 +265,13 @@ fn computes(text: &[u8]) -> bool {
 }
 
 fn directive(kind: Kind, text: &[u8]) -> Body {
+    if kind == Kind::Velocity
+        && text.starts_with(b"$")
+        && memchr::memmem::find(text, b"=").is_some()
+        && calls(text)
+    {
+        return Body::Reaches;
+    }
     if kind == Kind::Velocity {
         return if text.starts_with(b"$") && text.iter().any(|b| matches!(b, b'=' | b'.'))
             || text.starts_with(b"\"")

@@ -41,7 +41,10 @@ fn tags(input: &Input<'_>, sink: &mut Sink<'_>) {
         let span = at..bytes.len().min(at + 80);
         let long = starts_ignore_case(rest, b"php")
             && !rest.get(3).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'-');
-        if long || rest.first() == Some(&b'=') && rest.len() > 2 {
+        let code = rest.get(usize::from(long) * 3..rest.len().min(200)).unwrap_or_default();
+        if (long || rest.first() == Some(&b'=')) && code.iter().any(|b| matches!(b, b'(' | b'$' | b';' | b'`')) {
+            doubt::unless_shown(input, sink, span, &[&TAG]);
+        } else if long || rest.first() == Some(&b'=') && rest.len() > 2 {
             doubt::report(input, sink, span, &[&TAG]);
         } else if starts_ignore_case(rest, b"xml") {
             // `<?xml :code;` is a short tag with a label, not a declaration.
@@ -88,7 +91,7 @@ fn wrappers(input: &Input<'_>, sink: &mut Sink<'_>) {
         };
         if known {
             let span = end - (before.len() - start)..bytes.len().min(end + 60);
-            doubt::report(input, sink, span, &[&WRAPPER]);
+            doubt::unless_shown(input, sink, span, &[&WRAPPER]);
         }
     }
 }
@@ -150,7 +153,7 @@ fn calls(input: &Input<'_>, sink: &mut Sink<'_>) {
         depth_of_names = if start == last_end { depth_of_names + 1 } else { 1 };
         last_end = open + 1;
         if depth_of_names >= 2 && power != Power::Ordinary {
-            doubt::report(input, sink, span.clone(), &[&NESTED]);
+            doubt::unless_shown(input, sink, span.clone(), &[&NESTED]);
         }
         if start == trimmed && is_call_to_the_end(bytes, open) {
             let fact = match power {
@@ -166,7 +169,7 @@ fn calls(input: &Input<'_>, sink: &mut Sink<'_>) {
                 || before == Some(b'.') && bytes.get(start.wrapping_sub(1)) != Some(&b'.');
             let touching = bytes.get(open.wrapping_sub(1)).copied().is_some_and(is_name);
             if breaks && touching && closes_something(bytes, start) {
-                doubt::report(input, sink, span, &[&CALL_INSIDE, &BREAKS_OUT]);
+                doubt::unless_shown(input, sink, span, &[&CALL_INSIDE, &BREAKS_OUT]);
             } else if power == Power::Runs && touching {
                 doubt::report(input, sink, span, &[&CALL_INSIDE]);
             }
@@ -200,6 +203,7 @@ fn closes_something(bytes: &[u8], at: usize) -> bool {
         .rposition(|b| !(b.is_ascii_whitespace() || matches!(b, b';' | b'\'' | b'"' | b')' | b'}' | b'.' | b'|' | b'&' | b'?' | b'>' | b'@' | b'/')))
         .map_or(before, |end| before.get(end + 1..).unwrap_or_default());
     lead.iter().any(|b| matches!(b, b'\'' | b'"')) || lead.first() == Some(&b';') && at <= NEAR
+        || lead.last() == Some(&b';') && bytes.get(at.wrapping_sub(1)) == Some(&b';')
 }
 
 /// Whether from the parenthesis on the value is the rest of one call or of a chain of them.
@@ -220,7 +224,11 @@ fn variables(input: &Input<'_>, sink: &mut Sink<'_>) {
         let name = rest.get(..length).unwrap_or_default();
         const GLOBALS: &[&[u8]] = &[b"_GET", b"_POST", b"_REQUEST", b"_SERVER", b"_COOKIE", b"_FILES", b"_ENV", b"_SESSION", b"GLOBALS", b"HTTP_RAW_POST_DATA"];
         if GLOBALS.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-            doubt::report(input, sink, at..at + 1 + length, &[&SUPERGLOBAL]);
+            if rest.get(length) == Some(&b'[') {
+                doubt::unless_shown(input, sink, at..at + 1 + length, &[&SUPERGLOBAL]);
+            } else {
+                doubt::report(input, sink, at..at + 1 + length, &[&SUPERGLOBAL]);
+            }
             continue;
         }
         // `${@name}(…)`, `$ {'name'}`: the braces hold an expression.
@@ -279,7 +287,7 @@ fn variables(input: &Input<'_>, sink: &mut Sink<'_>) {
         const CALLED: &[&[u8]] = &[b"system", b"exec", b"passthru", b"popen", b"phpinfo", b"assert", b"eval", b"print_r", b"uname"];
         let callable = matches!(last, b'"' | b'\'' | b')' | b']' | b'}') && blank < 16;
         if callable && (holds(CALLED) || joined(near)) && bytes.len() < 300 && !near.starts_with(b"<") && is_string_call(near) {
-            doubt::report(input, sink, at.saturating_sub(32)..bytes.len().min(at + 40), &[&STRING_CALL]);
+            doubt::unless_shown(input, sink, at.saturating_sub(32)..bytes.len().min(at + 40), &[&STRING_CALL]);
             return;
         }
     }
