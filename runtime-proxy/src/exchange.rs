@@ -121,9 +121,18 @@ impl Connection {
 
     /// Sends a request on this connection's link, and keeps the link.
     pub(crate) async fn send(&self, request: Request<Payload>) -> Result<Response<Incoming>, UpstreamError> {
+        self.send_again(request, None).await
+    }
+
+    /// As [`Connection::send`], with a copy at hand for a connection that turns out to be dead.
+    pub(crate) async fn send_again(
+        &self,
+        request: Request<Payload>,
+        template: Option<&Request<Payload>>,
+    ) -> Result<Response<Incoming>, UpstreamError> {
         // Calls of one connection come one after another, so the slot is never wanted twice.
         let mut slot = self.link.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let result = self.shared.upstream.send(&mut slot, request, &self.shared.counters).await;
+        let result = self.shared.upstream.send(&mut slot, request, template, &self.shared.counters).await;
         *self.link.lock().unwrap_or_else(PoisonError::into_inner) = slot;
         if let Err(error) = &result {
             count(&self.shared.counters.upstream_failures);

@@ -18,7 +18,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::timeout;
 
 use crate::api;
@@ -55,18 +55,23 @@ impl Connection {
             return Ok(self.refuse(&out));
         }
         let mut request = outgoing(parts, streamed(body, None));
+        let mut template = bodiless_copy(&request);
+        if !matches!(request.body(), Payload::None) {
+            // What no runtime does: the body goes along once, and is not announced again.
+            template.headers_mut().remove(CONTENT_LENGTH);
+            template.headers_mut().remove(TRANSFER_ENCODING);
+        }
         let mut last = shared.ledger.last_answered();
         let mut after_block = false;
         let mut refusals = 0;
         loop {
-            self.hold(&request, last.as_ref(), after_block).await;
-            let again = bodiless_copy(&request);
-            let response = self.send(request).await?;
+            self.hold(template.headers(), last.as_ref(), after_block).await;
+            let response = self.send_again(request, Some(&template)).await?;
             if response.status() != StatusCode::OK {
                 return Ok(pass(response, &Method::GET));
             }
             count(&shared.counters.events);
-            let Some(invocation) = Invocation::from_headers(response.headers(), again.headers()) else {
+            let Some(invocation) = Invocation::from_headers(response.headers(), template.headers()) else {
                 count(&shared.counters.events_unidentified);
                 return Ok(pass(response, &Method::GET));
             };
@@ -97,7 +102,7 @@ impl Connection {
                 self.unlink();
             }
             drop(event);
-            if self.post(&invocation, post, again.headers(), refusals).await {
+            if self.post(&invocation, post, template.headers(), refusals).await {
                 count(&shared.counters.answered);
                 refusals = 0;
             } else {
@@ -111,7 +116,7 @@ impl Connection {
             }
             last = Some(invocation);
             after_block = true;
-            request = again;
+            request = bodiless_copy(&template);
         }
     }
 
@@ -130,15 +135,17 @@ impl Connection {
     }
 
     /// Lets the call wait where the inspector asks for it, within the limit and the deadline of the invocation before.
-    async fn hold(&self, request: &Request<Payload>, last: Option<&Arc<Invocation>>, after_block: bool) {
+    async fn hold(&self, call: &HeaderMap, last: Option<&Arc<Invocation>>, after_block: bool) {
         let shared = &self.shared;
         let ordinal = shared.counters.next_calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let observing = shared.observing.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(observing) = observing {
+        if let Some(mut observing) = observing
+            && observing.try_recv() == Err(TryRecvError::Empty)
+        {
             // What it says is nothing; that it ended, or did not within the budget, is all.
             drop(timeout(shared.config.inspection_budget, observing).await);
         }
-        let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
+        let user_agent = call.get(USER_AGENT).and_then(|value| value.to_str().ok());
         let call = NextCall { ordinal, user_agent, last, after_block };
         let Some(Some(hold)) = shared.guarded(|inspector| inspector.before_next(&call)) else { return };
         count(&shared.counters.holds);

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::header::HOST;
-use http::{HeaderValue, Method, Request, Response, Version};
+use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -87,28 +87,36 @@ impl Upstream {
     ///
     /// A connection of before may have died unnoticed while the environment was frozen. Runtimes repeat a call whose old connection
     /// turns out to be dead, but the runtime's connection is to us and lives; so the same is done here, once, and only where it cannot do
-    /// anything twice: when the request was never written, or is a GET without a body that got not one byte of an answer.
+    /// anything twice: when the request was never written, or is a GET without a body that got not one byte of an answer. Who keeps a
+    /// copy of such a GET anyway passes it as `template`.
     pub(crate) async fn send(
         &self,
         slot: &mut Option<Link>,
         mut request: Request<Payload>,
+        template: Option<&Request<Payload>>,
         counters: &Counters,
     ) -> Result<Response<Incoming>, UpstreamError> {
         request.headers_mut().insert(HOST, self.host.clone());
-        *request.version_mut() = Version::HTTP_11;
         if let Some(mut link) = self.reuse(slot).await {
-            let spare = (request.method() == Method::GET && matches!(request.body(), Payload::None))
-                .then(|| bodiless_copy(&request));
+            let repeatable = request.method() == Method::GET && matches!(request.body(), Payload::None);
+            let spare = (repeatable && template.is_none()).then(|| bodiless_copy(&request));
             match link.sender.try_send_request(request).await {
                 Ok(response) => {
                     *slot = Some(link);
                     return Ok(response);
                 }
                 Err(mut error) => {
-                    match error.take_message().or_else(|| spare.filter(|_| died_silently(error.error()))) {
-                        Some(again) => request = again,
+                    request = match error.take_message() {
+                        Some(unsent) => unsent,
+                        None if repeatable && died_silently(error.error()) => {
+                            let Some(again) = spare.or_else(|| template.map(bodiless_copy)) else {
+                                return Err(error.into_error().into());
+                            };
+                            again
+                        }
                         None => return Err(error.into_error().into()),
-                    }
+                    };
+                    request.headers_mut().insert(HOST, self.host.clone());
                 }
             }
             count(&counters.upstream_reconnects);
