@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use crate::handler_head::{HandlerHead, HeadScanner};
 use crate::invocation::InvocationKey;
 use crate::ledger::Ledger;
+use crate::limits;
 
 /// Why a body broke off. Either side then sees a broken connection, as it would without a proxy.
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -181,7 +182,10 @@ impl Held {
     }
 
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some(chunk) = self.chunks.pop_front() {
+        if let Some(mut chunk) = self.chunks.pop_front() {
+            if chunk.len() > limits::PIECE_BYTES {
+                self.chunks.push_front(chunk.split_off(limits::PIECE_BYTES));
+            }
             if self.chunks.is_empty() && self.trailers.is_none() && matches!(self.rest, Rest::Nothing) {
                 // hyper does not ask a body of known length for the end that it knows of.
                 self.delivered();

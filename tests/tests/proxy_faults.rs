@@ -189,6 +189,29 @@ fn a_runtime_that_dies_while_it_answers_breaks_the_answer_off() {
 }
 
 #[test]
+fn a_runtime_that_dies_while_it_reads_an_event_leaves_the_next_one_served() {
+    let double = Double::start();
+    let proxy = Proxied::with(&double, Scripted::passing());
+    let body = vec![b'x'; 15 * 1024 * 1024];
+    double.queue(Event::new(body.clone()));
+    let mut runtime = proxy.client();
+    runtime.send(NEXT).unwrap();
+    // Its head has come, and most of its body cannot have: nobody reads.
+    while runtime.stream().peek(&mut [0]).unwrap() == 0 {}
+    drop(runtime);
+    let mut other = proxy.client();
+    let mut looks = 0;
+    while proxy.counters().events_undelivered == 0 {
+        other.exchange(b"GET /2018-06-01/ping HTTP/1.1\r\n\r\n").unwrap();
+        looks += 1;
+        assert!(looks < 5000, "nobody noticed");
+    }
+    // The next life of the runtime is not told that an event is out.
+    let event = proxy.client().next_event().unwrap();
+    assert!(event.status() == 200 && event.body == body && event.complete);
+}
+
+#[test]
 fn garbage_from_a_client_does_no_harm_to_another() {
     let double = Double::start();
     let proxy = Proxied::plain(&double);
