@@ -39,7 +39,7 @@ fn run(view: &View<'_>, pieces: &mut Pieces) {
 }
 
 fn add(digits: &[u8], pieces: &mut Pieces) {
-    if digits.len() % 2 == 0 {
+    if digits.len().is_multiple_of(2) {
         pieces.piece(|out| decode(digits, out));
     }
 }

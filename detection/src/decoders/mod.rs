@@ -27,25 +27,35 @@ impl<'a> View<'a> {
 
     /// Whether a decoder is worth trying.
     pub(crate) fn asks_for(&self, decoding: &Decoding) -> bool {
-        (!self.binary || matches!(decoding.decoder, Decoder::Invisible | Decoder::Charset))
-            && (decoding.wants)(self)
+        let suits = match decoding.decoder {
+            Decoder::Charset | Decoder::Invisible => true,
+            // A file is stored as it is: nothing undoes percent signs or references in it.
+            Decoder::Base64 => !self.binary,
+            _ => !self.binary && self.place != Place::FileContent,
+        };
+        suits && (decoding.wants)(self)
     }
 }
 
-/// Whether an eighth of the first bytes is control characters, or high bytes that are not UTF-8.
+/// Whether an eighth of a text is control characters, or high bytes that are not UTF-8. Samples tell: its start, its
+/// middle and its end, because the head of many a picture is text.
 fn is_binary(bytes: &[u8], seen: Seen) -> bool {
     const SHORTEST: usize = 256;
-    const SAMPLE: usize = 1024;
+    const SAMPLE: usize = 512;
     if bytes.len() < SHORTEST || !seen.classes.any(&[Class::Control, Class::High]) {
         return false;
     }
-    let sample = bytes.get(..SAMPLE).unwrap_or(bytes);
-    let mut odd = 0;
-    for chunk in sample.utf8_chunks() {
-        let control = |b: &&u8| **b < 0x20 && !matches!(**b, b'\t' | b'\n' | b'\r') || **b == 0x7f;
-        odd += chunk.valid().as_bytes().iter().filter(control).count() + chunk.invalid().len();
+    let (mut odd, mut looked_at) = (0, 0);
+    for start in [0, bytes.len() / 2, bytes.len().saturating_sub(SAMPLE)] {
+        let sample = bytes.get(start..).unwrap_or_default();
+        let sample = sample.get(..SAMPLE).unwrap_or(sample);
+        looked_at += sample.len();
+        for chunk in sample.utf8_chunks() {
+            let control = |b: &&u8| **b < 0x20 && !matches!(**b, b'\t' | b'\n' | b'\r') || **b == 0x7f;
+            odd += chunk.valid().as_bytes().iter().filter(control).count() + chunk.invalid().len();
+        }
     }
-    odd * 8 > sample.len()
+    odd * 8 > looked_at
 }
 
 /// One decoder.
