@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
     let Some(path) = &arguments.requests else {
         let event = read_event(arguments.event.as_deref())?;
-        let (outcome, us) = inspector.inspect_event(&event.into(), 1);
+        let (outcome, us) = inspector.inspect_event(&event.into());
         let name = inspector.request.event.name;
         return report(arguments, &mut out, &inspector.request, &outcome, name, us);
     };
@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         return Err(CliError::NoSuchRow { path: path.clone(), id: id.clone() });
     }
     for row in found {
-        let (outcome, us) = inspector.inspect(&row.recorded(), 1);
+        let (outcome, us) = inspector.inspect(&row.recorded());
         let id = format!("{} ({} {})", row.id, row.label, row.class);
         report(arguments, &mut out, &inspector.request, &outcome, &id, us)?;
     }

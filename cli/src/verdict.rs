@@ -42,8 +42,13 @@ impl Inspector {
         }
     }
 
-    /// Parses and inspects a request `passes` times; answers the outcome and the microseconds of the fastest pass.
-    pub(crate) fn inspect(&mut self, recorded: &Recorded, passes: u32) -> (Outcome, f64) {
+    /// An inspector that runs only some detectors.
+    pub(crate) fn with(catalogue: Catalogue) -> Self {
+        Self { catalogue, ..Self::new() }
+    }
+
+    /// Parses and inspects a request; answers the outcome and how many microseconds that took.
+    pub(crate) fn inspect(&mut self, recorded: &Recorded) -> (Outcome, f64) {
         let headers: Vec<_> = recorded.headers.iter().map(|(n, v)| (n.as_slice(), v.as_slice())).collect();
         let raw = RawHttp {
             method: &recorded.method,
@@ -52,26 +57,23 @@ impl Inspector {
             headers: &headers,
             body: &recorded.body,
         };
-        let (mut outcome, mut best) = (Outcome::default(), f64::INFINITY);
-        for _ in 0..passes.max(1) {
-            let start = Instant::now();
-            http_request(&mut self.request, &raw, &Options::default());
-            outcome = self.run();
-            best = best.min(start.elapsed().as_secs_f64() * 1e6);
-        }
-        (outcome, best)
+        let start = Instant::now();
+        http_request(&mut self.request, &raw, &Options::default());
+        let outcome = self.run();
+        (outcome, start.elapsed().as_secs_f64() * 1e6)
     }
 
     /// The same for an event, through the whole path of the agent.
-    pub(crate) fn inspect_event(&mut self, event: &Bytes, passes: u32) -> (Outcome, f64) {
-        let (mut outcome, mut best) = (Outcome::default(), f64::INFINITY);
-        for _ in 0..passes.max(1) {
-            let start = Instant::now();
-            self.reader.read(event, &mut self.request, None);
-            outcome = self.run();
-            best = best.min(start.elapsed().as_secs_f64() * 1e6);
-        }
-        (outcome, best)
+    pub(crate) fn inspect_event(&mut self, event: &Bytes) -> (Outcome, f64) {
+        let start = Instant::now();
+        self.reader.read(event, &mut self.request, None);
+        let outcome = self.run();
+        (outcome, start.elapsed().as_secs_f64() * 1e6)
+    }
+
+    /// Forgets what earlier inspections learned.
+    pub(crate) fn forget(&mut self) {
+        self.scratch.forget();
     }
 
     fn run(&mut self) -> Outcome {

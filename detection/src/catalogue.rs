@@ -26,7 +26,7 @@ impl fmt::Debug for Detector {
 }
 
 /// The detectors that run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Catalogue {
     /// Bit `i` for the detector `i` of [`crate::detectors::ALL`].
     mask: u128,
@@ -49,6 +49,12 @@ impl Catalogue {
     pub fn only(name: &str) -> Option<Self> {
         let index = ALL.iter().position(|detector| detector.name == name)?;
         Some(Self { mask: 1 << index })
+    }
+
+    /// No detector: what scanning and decoding cost by themselves.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { mask: 0 }
     }
 
     /// The detectors that run, each with its place in the list.

@@ -2,7 +2,7 @@
 //!
 //! Two passes: every value as it is, at no charge; then its derived views, for fuel.
 
-use picket_request::{Anomaly, Request};
+use picket_request::{Anomaly, Place, Request};
 
 use crate::{
     Catalogue, Chain, Fuel, Input, Outcome, Profile, Scratch,
@@ -24,15 +24,28 @@ pub fn inspect(
     let mut outcome = Outcome::default();
     let mut views = std::mem::take(&mut scratch.views);
     views.pending.clear();
+    scratch.memo.prepare(*catalogue, profile.runtime);
     for (index, value) in request.values().iter().enumerate() {
-        let bytes = request.bytes(value.text);
+        let (bytes, name) = (request.bytes(value.text), request.bytes(value.name));
+        let header = value.place == Place::Header;
+        let memo = match header.then(|| scratch.memo.find(name, bytes)) {
+            Some(Ok(())) => continue,
+            Some(Err(memo)) => memo,
+            None => None,
+        };
         let seen = scan(bytes);
         let chain = Chain::default();
-        let name = request.bytes(value.name);
-        let input = Input::seen(bytes, seen.classes, value.place, name, chain, profile).within(request);
+        let mut input = Input::seen(bytes, seen.classes, value.place, name, chain, profile);
+        if !header {
+            input = input.within(request);
+        }
+        let before = outcome.findings.len() + outcome.dropped as usize;
         look(catalogue, &input, seen.anchors, Origin::new(index, value), scratch, &mut outcome);
+        let memo = memo.filter(|_| outcome.findings.len() + outcome.dropped as usize == before);
         if wanted(&View::new(bytes, seen, value.place, chain)) {
-            views.pending.push(Pending { index, seen, examined: 0, spent: 0 });
+            views.pending.push(Pending { index, seen, memo, examined: 0, spent: 0 });
+        } else if let Some(memo) = memo {
+            scratch.memo.remember(memo, name, bytes);
         }
     }
     if !views.pending.is_empty() {
@@ -56,6 +69,12 @@ fn derive(views: &mut Views, work: &mut Work<'_>, fuel: Fuel) {
         let own = length(work, value).saturating_mul(limits::FUEL_FACTOR) + spare / count;
         let complete = views.derive(work, value, own.min(left));
         left = left.saturating_sub(value.spent);
+        if let Some(memo) = value.memo.filter(|_| complete && value.spent == 0) {
+            if let Some(found) = work.request.values().get(value.index) {
+                let (name, bytes) = (work.request.bytes(found.name), work.request.bytes(found.text));
+                work.scratch.memo.remember(memo, name, bytes);
+            }
+        }
         !complete
     });
     let mut rest = pending.len() as u64;

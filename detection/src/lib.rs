@@ -20,6 +20,7 @@ mod input;
 mod inspect;
 pub mod limits;
 mod lines;
+mod memo;
 mod patches;
 mod paths;
 mod profile;

@@ -12,3 +12,9 @@ pub const FINDINGS: usize = 256;
 pub const FACTS: usize = 12;
 /// What a derived view costs at least, in bytes.
 pub const VIEW_COST: usize = 8;
+/// Shorter headers are inspected faster than looked up.
+pub const MEMO_SHORTEST: usize = 8;
+/// Name and value of the longest header that is remembered as clean.
+pub const MEMO_LONGEST: usize = 384;
+/// Headers that are remembered as clean.
+pub const MEMO_SLOTS: usize = 128;

@@ -1,6 +1,6 @@
 //! Memory that inspections share, so that a clean request allocates nothing.
 
-use crate::views::Views;
+use crate::{memo::Memo, views::Views};
 
 /// Reusable memory of one inspecting thread. Each family of detectors keeps its token arena here.
 #[derive(Debug, Default)]
@@ -10,7 +10,16 @@ pub struct Scratch {
     /// A path, folded.
     pub(crate) path: Vec<u8>,
     pub(crate) views: Views,
+    pub(crate) memo: Memo,
     /// Nested lookups, folded, and where each open one begins: in `folded` and in the value.
     pub(crate) folded: Vec<u8>,
     pub(crate) marks: Vec<(usize, usize)>,
+}
+
+impl Scratch {
+    /// Forgets which headers were clean, so that the next inspection costs what the first one does. It changes no
+    /// outcome; benchmarks use it.
+    pub fn forget(&mut self) {
+        self.memo.forget();
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use picket_request::{Anomaly, Request, Value};
+use picket_request::{Anomaly, Place, Request, Value};
 
 use crate::{
     Catalogue, Chain, Decoder, Finding, Input, Outcome, Profile, Scratch, Signal, Tier,
@@ -11,6 +11,7 @@ use crate::{
     decoders::{self, Pieces, View},
     dispatch::{Origin, look},
     limits,
+    memo::{self, hash},
 };
 
 /// Memory for derived views, kept from one inspection to the next.
@@ -39,6 +40,8 @@ struct Derived {
 pub(crate) struct Pending {
     pub(crate) index: usize,
     pub(crate) seen: Seen,
+    /// Where to remember that the value is clean, if it proves so.
+    pub(crate) memo: Option<memo::Place>,
     /// Views that were examined already, in an earlier round with less fuel.
     pub(crate) examined: usize,
     /// What they cost.
@@ -153,7 +156,10 @@ fn examine(work: &mut Work<'_>, index: usize, value: &Value, piece: &[u8], seen:
         note(work.outcome, Anomaly::InvalidEncoding, origin, chain);
     }
     let name = work.request.bytes(value.name);
-    let input = Input::seen(piece, seen.classes, value.place, name, chain, work.profile).within(work.request);
+    let mut input = Input::seen(piece, seen.classes, value.place, name, chain, work.profile);
+    if value.place != Place::Header {
+        input = input.within(work.request);
+    }
     look(work.catalogue, &input, seen.anchors, origin, work.scratch, work.outcome);
 }
 
@@ -201,21 +207,4 @@ fn is_known(
             earlier == Some(piece)
         }
     }
-}
-
-/// A quick hash of eight bytes at a time, after FxHash.
-fn hash(bytes: &[u8]) -> u64 {
-    const SEED: u64 = 0x517c_c1b7_2722_0a95;
-    let mut sum = bytes.len() as u64;
-    let mut mix = |word: u64| sum = (sum.rotate_left(5) ^ word).wrapping_mul(SEED);
-    let (chunks, rest) = bytes.as_chunks::<8>();
-    for chunk in chunks {
-        mix(u64::from_le_bytes(*chunk));
-    }
-    let mut last = [0; 8];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    mix(u64::from_le_bytes(last));
-    sum
 }
