@@ -176,12 +176,14 @@ pub(crate) fn content(
         dispatch(reader, text, &media, types, name, location, depth);
         return;
     };
-    if reader.charge(text.len(), location)
+    // No charset here makes a text more than twice as long.
+    if text.len().saturating_mul(2) <= reader.budget()
         && let Some(made) = reader.made(text, location, |bytes, out| charset.decode(bytes, out))
     {
         let location = reader.unwrapped(location, charset.name());
         dispatch(reader, made, &media, types, name, location, depth);
     } else {
+        reader.request.anomalies.raise(Anomaly::Oversize, location);
         dispatch(reader, text, &media, types, name, location, depth);
         return;
     }
@@ -227,7 +229,8 @@ fn dispatch(
         misfit |= well_formed && !media.json && !media.lines && (media.form || media.xml);
     }
     if look == Look::Xml || media.xml {
-        let well_formed = look == Look::Xml && xml::read(reader, text, name, location);
+        let opens = reader.request.bytes(text).trim_ascii_start().first() == Some(&b'<');
+        let well_formed = opens && xml::read(reader, text, name, location);
         if media.xml && !well_formed {
             xml::raise(reader, location);
         }
@@ -235,9 +238,9 @@ fn dispatch(
         taken |= well_formed;
     }
     if media.graphql && graphql::is_plausible(reader.request.bytes(text)) {
-        taken |= graphql::read(reader, text, None, location);
-        let span = text;
-        reader.push(span, span, Place::Graphql, name, location);
+        let holder = reader.request.values().len();
+        let pushed = reader.push(text, text, Place::Body, name, location);
+        taken |= graphql::read(reader, text, pushed.then_some(holder), location) || pushed;
     }
     taken |= form(reader, text, media, look, taken, location);
     if misfit || (!taken && (media.json || media.xml)) {
@@ -285,6 +288,17 @@ fn multiple(reader: &mut Reader<'_>, text: Span, types: &[Span], location: Locat
     }
     if readings > 1 {
         reader.request.anomalies.raise(Anomaly::BodyParserEvasion, location);
+    }
+    if readings > 0
+        && let Some(range) = sniff::boundary(reader.request.bytes(text))
+    {
+        // A boundary that a header declares is inspected with that header; this one stands in the text alone.
+        let boundary = reader.request.bytes(text).get(range.clone()).unwrap_or_default();
+        let declared = |span: &Span| memchr::memmem::find(reader.request.bytes(*span), boundary).is_some();
+        if !types.iter().any(declared) {
+            let span = text.slice(range);
+            reader.push(span, span, Place::Body, Span::EMPTY, location);
+        }
     }
     readings > 0
 }

@@ -31,8 +31,10 @@ pub(crate) struct Disposition {
     pub(crate) ambiguous: bool,
 }
 
-/// Parameters of one header that are read.
+/// Parameters of one header that are read one by one.
 const PARAMS: usize = 64;
+/// First words of the header that say nothing.
+const USUAL: [&[u8]; 4] = [b"form-data", b"file", b"attachment", b"inline"];
 
 impl Disposition {
     pub(crate) fn read(value: &[u8]) -> Self {
@@ -40,8 +42,18 @@ impl Disposition {
         let mut continued: [Vec<u8>; 2] = [Vec::new(), Vec::new()];
         let mut plain = [0_usize; 2];
         let mut starred = [0_usize; 2];
-        let (_, params) = Params::split(value);
-        for param in params.take(PARAMS) {
+        let (word, params) = Params::split(value);
+        if !USUAL.iter().any(|usual| word.eq_ignore_ascii_case(usual)) {
+            let end = value.len() - value.trim_ascii_start().len() + word.len();
+            found.names.push(Reading::Here(0..end));
+        }
+        for (read, param) in params.enumerate() {
+            if read == PARAMS {
+                // The rest as one: nobody sends so many.
+                found.names.push(Reading::Here(param.name.start..value.len()));
+                found.ambiguous = true;
+                break;
+            }
             let name = value.get(param.name.clone()).unwrap_or_default();
             let text = value.get(param.value.clone()).unwrap_or_default();
             let (base, rest) = cut(name);
@@ -51,7 +63,7 @@ impl Disposition {
                 1
             } else {
                 // A stray word may belong to a file name that another parser does not end where we end it.
-                let at = if text.is_empty() { param.name } else { param.value };
+                let at = param.name.start..param.value.end.max(param.name.end);
                 found.files_or_names().push(Reading::Here(at));
                 found.ambiguous |= text.is_empty();
                 continue;
@@ -76,7 +88,14 @@ impl Disposition {
                         readings.push(Reading::Here(param.value));
                     }
                 }
-                Some(_) => {
+                Some(rest) => {
+                    let digits = rest.get(1..).unwrap_or_default();
+                    let digits = digits.strip_suffix(b"*").unwrap_or(digits);
+                    if !digits.iter().all(u8::is_ascii_digit) {
+                        // No number of a piece: the whole parameter is shown.
+                        readings.push(Reading::Here(param.name.start..param.value.end));
+                        continue;
+                    }
                     starred[which] = starred[which].max(1);
                     if let Some(pieces) = continued.get_mut(which) {
                         extended(text, pieces);

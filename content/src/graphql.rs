@@ -199,6 +199,10 @@ pub(crate) fn read(reader: &mut Reader<'_>, text: Span, holder: Option<usize>, l
     let document = reader.lend(text, |reader, bytes| {
         let document = Document::read(bytes)?;
         for (token, range, argument) in &document.texts {
+            if reader.is_full() {
+                reader.push_rest(text.slice(range.start..bytes.len()), Place::Graphql, location);
+                break;
+            }
             let raw = text.slice(range.clone());
             let name = text.slice(argument.clone());
             let bytes = bytes.get(range.clone()).unwrap_or_default();

@@ -24,7 +24,7 @@ pub(crate) fn look(reader: &mut Reader<'_>, from: usize, depth: usize) -> usize 
 }
 
 fn kind(reader: &Reader<'_>, value: &Value, index: usize) -> Option<Kind> {
-    const SHORT: usize = 7;
+    const SHORT: usize = 3;
     if value.text.len() < SHORT {
         return None;
     }

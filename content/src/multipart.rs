@@ -52,7 +52,7 @@ pub(crate) fn boundaries(reader: &Reader<'_>, types: &[Span], text: &[u8]) -> Ve
         }
         add(&continued);
     }
-    if let Some(boundary) = sniff::boundary(text) {
+    if let Some(boundary) = sniff::boundary(text).and_then(|range| text.get(range)) {
         add(boundary);
     }
     all
@@ -287,6 +287,9 @@ impl<'a> Body<'a, '_> {
                 part.transfer = Transfer::of(value);
             }
             let location = self.reader.request.locations.add(location, Segment::Key(name_span));
+            if !is_usual(name) {
+                self.plain(range.start..range.start + colon, Place::HeaderName, name_span, location);
+            }
             self.plain(value_at, Place::Header, name_span, location);
         }
     }
@@ -382,6 +385,12 @@ impl<'a> Body<'a, '_> {
             self.reader.schedule(task);
         }
     }
+}
+
+/// Headers of a part that need no value for their name.
+fn is_usual(name: &[u8]) -> bool {
+    const USUAL: [&[u8]; 3] = [b"content-transfer-encoding", b"content-length", b"content-id"];
+    USUAL.iter().any(|usual| name.eq_ignore_ascii_case(usual))
 }
 
 /// What the headers of a part say.

@@ -2,6 +2,8 @@
 //!
 //! It may not parse: every answer comes from a bounded look at both ends, or one pass without memory.
 
+use std::ops::Range;
+
 /// What a body looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
@@ -67,7 +69,7 @@ pub(crate) fn is_form(text: &[u8]) -> bool {
 
 /// The boundary that a text opens with, if it looks like a multipart body: a line of two hyphens and more, soon followed
 /// by part headers.
-pub(crate) fn boundary(text: &[u8]) -> Option<&[u8]> {
+pub(crate) fn boundary(text: &[u8]) -> Option<Range<usize>> {
     const HEAD: usize = 4096;
     let head = text.get(..HEAD.min(text.len()))?;
     let start = if head.starts_with(b"--") {
@@ -78,7 +80,8 @@ pub(crate) fn boundary(text: &[u8]) -> Option<&[u8]> {
     let line = head.get(start + 2..)?;
     let end = memchr::memchr2(b'\r', b'\n', line)?;
     let name = line.get(..end)?.trim_ascii_end();
-    (!name.is_empty() && name.len() <= 256 && headers_follow(head, start)).then_some(name)
+    let range = start + 2..start + 2 + name.len();
+    (!name.is_empty() && name.len() <= 256 && headers_follow(head, start)).then_some(range)
 }
 
 fn headers_follow(head: &[u8], start: usize) -> bool {
