@@ -130,6 +130,7 @@ fn policy_of(settings: &Settings) -> Policy {
         // The settings have been checked; 406 would stand in for what slipped through.
         response: BlockResponse::new(settings.block_status, settings.block_location.clone())
             .unwrap_or_default(),
+        exclusions: settings.exclude.clone(),
         on_failure: settings.on_failure,
         allow_unexamined: !settings.block_unexamined,
     }

@@ -26,6 +26,8 @@ counters! {
     would_block,
     /// Events that carried a likely or certain finding.
     attacks,
+    /// Findings that an exclusion took out.
+    excluded,
     /// Events that no source recognised.
     unknown_events,
     /// Events of which something suspicious was left unexamined.

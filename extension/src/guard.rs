@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 use picket_detection::{Catalogue, Fuel, Outcome, Scratch, Tier, inspect};
 use picket_lambda_event::{Envelope, EventReader, Kind, Mode as Form, Options};
-use picket_policy::{Action, Facts, Mode, OnFailure, Policy, decide};
+use picket_policy::{Action, Facts, Mode, OnFailure, Policy, decide, exclude};
 use picket_request::{Anomaly, Request};
 use picket_runtime_proxy::{
     Abuse, AnswerKind, Decision, Fault, InspectError, Inspector, Invocation, NextCall, Observation, PostKind,
@@ -102,6 +102,11 @@ impl Guard {
         let outcome =
             catch_unwind(AssertUnwindSafe(|| inspect(&self.catalogue, request, &profile, scratch, fuel)))
                 .ok();
+        let outcome = outcome.map(|mut outcome| {
+            let excluded = exclude(policy, &mut outcome, |location| request.render(location));
+            counters.excluded.fetch_add(excluded as u64, Ordering::Relaxed);
+            outcome
+        });
         let facts = Facts { can_block: request.event.can_block, client_is_flagged: false };
         let verdict = decide(policy, outcome.as_ref(), facts);
         match &outcome {

@@ -6,7 +6,7 @@
 use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 
 use ipnet::IpNet;
-use picket_policy::{BlockLine, BlockResponse, Mode, OnFailure};
+use picket_policy::{BlockLine, BlockResponse, Exclusion, Mode, OnFailure};
 
 /// How the function answers, which decides the form of a block answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -220,6 +220,11 @@ fn ranges(text: &str) -> Option<Vec<IpNet>> {
     items.map(|item| item.parse().or_else(|_| item.parse::<IpAddr>().map(IpNet::from)).ok()).collect()
 }
 
+fn exclusions(text: &str) -> Option<Vec<Exclusion>> {
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    items.map(|item| item.parse().ok()).collect()
+}
+
 fn read_one<T>(
     value_of: impl Fn(&str) -> Option<String>,
     key: &'static str,
@@ -256,6 +261,9 @@ settings! {
     /// Whether mode `block` also blocks requests of which something suspicious was left unexamined because a bound was
     /// reached.
     block_unexamined: bool = "PICKET_BLOCK_UNEXAMINED", "true or false", "true", flag;
+    /// Findings that are known to be harmless, separated by commas: each is a signal and a location, as the field
+    /// `allowedBy` of a verdict line names them. `[*]` stands for any index.
+    exclude: Vec<Exclusion> = "PICKET_EXCLUDE", "pairs like SQLI@body.items[*].note, separated by commas", "", exclusions;
     /// What happens to a request that a fault inside Picket kept from being inspected: `open` lets it pass, `closed`
     /// blocks it where its event source was recognised.
     on_failure: OnFailure = "PICKET_ON_FAILURE", "open or closed", "open", word;

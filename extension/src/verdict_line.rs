@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use picket_detection::{Finding, Outcome};
-use picket_policy::{Action, Mode, Reason, Verdict};
+use picket_policy::{Action, Exclusion, Mode, Reason, Verdict};
 use picket_request::{Request, Trust};
 use picket_runtime_proxy::Invocation;
 use serde::Serialize;
@@ -130,11 +130,8 @@ pub(crate) fn render(subject: &Subject<'_>) -> String {
         unexamined: outcome.unexamined,
         decision_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         allowed_by: deciding.map(|finding| {
-            format!(
-                "an exclusion of {} at {}",
-                finding.signal.id(),
-                picket_report::location(request, finding.location)
-            )
+            let location = picket_report::location(request, finding.location);
+            format!("PICKET_EXCLUDE={}", Exclusion::of(finding.signal, location.as_inner()))
         }),
     };
     serde_json::to_string(&line).unwrap_or_default()

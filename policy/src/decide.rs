@@ -1,8 +1,9 @@
 //! The decision.
 
 use picket_detection::Outcome;
+use picket_request::LocationId;
 
-use crate::{Action, BlockLine, BlockResponse, Mode, OnFailure, Reason, Verdict};
+use crate::{Action, BlockLine, BlockResponse, Exclusion, Mode, OnFailure, Reason, Verdict};
 
 /// What the owner wants.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +16,8 @@ pub struct Policy {
     pub response: BlockResponse,
     /// What happens to requests that could not be inspected because of a fault of ours.
     pub on_failure: OnFailure,
+    /// Findings that the owner knows to be harmless.
+    pub exclusions: Vec<Exclusion>,
     /// Whether mode `block` also blocks requests of which something suspicious was left unexamined.
     pub allow_unexamined: bool,
 }
@@ -26,6 +29,20 @@ pub struct Facts {
     pub can_block: bool,
     /// Whether the client is flagged at this moment.
     pub client_is_flagged: bool,
+}
+
+/// Takes the findings out of an outcome that an exclusion names, and says how many those were. `render` writes the
+/// location of a finding; it is not called where there is no exclusion.
+pub fn exclude(policy: &Policy, outcome: &mut Outcome, render: impl Fn(LocationId) -> String) -> usize {
+    if policy.exclusions.is_empty() || outcome.findings.is_empty() {
+        return 0;
+    }
+    let before = outcome.findings.len();
+    outcome.findings.retain(|finding| {
+        let location = render(finding.location);
+        !policy.exclusions.iter().any(|exclusion| exclusion.covers(finding.signal, &location))
+    });
+    before - outcome.findings.len()
 }
 
 /// Decides about one request. `outcome` is `None` where a fault of ours kept it from being inspected.
@@ -65,7 +82,7 @@ fn crossing(policy: &Policy, outcome: &Outcome, facts: Facts) -> Option<Reason> 
 #[cfg(test)]
 mod tests {
     use picket_detection::{Chain, Finding, Signal, Tier};
-    use picket_request::{Anomaly, LocationId};
+    use picket_request::Anomaly;
 
     use super::*;
 
@@ -126,6 +143,22 @@ mod tests {
         assert_eq!((verdict.action, verdict.reason), (Action::Block, Reason::Unexamined));
         policy.allow_unexamined = true;
         assert_eq!(decide(&policy, Some(&outcome), HTTP).action, Action::Allow);
+    }
+
+    #[test]
+    fn an_excluded_finding_decides_nothing_and_another_still_does() {
+        let policy = Policy {
+            mode: Mode::Block,
+            exclusions: vec!["SQLI@query.id".parse().unwrap()],
+            ..Policy::default()
+        };
+        let mut found = outcome(vec![finding(Signal::Sqli, Tier::Certain)]);
+        assert_eq!(exclude(&policy, &mut found, |_| "query.id".to_owned()), 1);
+        assert_eq!(decide(&policy, Some(&found), HTTP).action, Action::Allow);
+        let mut found =
+            outcome(vec![finding(Signal::Sqli, Tier::Certain), finding(Signal::Xss, Tier::Certain)]);
+        assert_eq!(exclude(&policy, &mut found, |_| "query.id".to_owned()), 1);
+        assert_eq!(decide(&policy, Some(&found), HTTP).action, Action::Block);
     }
 
     #[test]

@@ -5,12 +5,14 @@
 
 mod block;
 mod decide;
+mod exclusion;
 mod failure;
 mod mode;
 mod verdict;
 
 pub use block::{BlockResponse, BlockStatusError};
-pub use decide::{Facts, Policy, decide};
+pub use decide::{Facts, Policy, decide, exclude};
+pub use exclusion::Exclusion;
 pub use failure::OnFailure;
 pub use mode::{BlockLine, Mode};
 pub use verdict::{Action, Reason, Verdict};

@@ -95,7 +95,7 @@ fn a_verdict_line_explains_the_block() {
         (Some("SQLI"), Some("certain"), Some("query.id"))
     );
     assert!(!signal["facts"].as_array().unwrap().is_empty());
-    assert!(line["allowedBy"].as_str().unwrap().contains("query.id"));
+    assert_eq!(line["allowedBy"], "PICKET_EXCLUDE=SQLI@query.id");
     assert!(line["decisionUs"].is_u64() && line["timestamp"].is_string());
 }
 
@@ -117,6 +117,20 @@ fn mode_off_inspects_nothing() {
     assert_eq!(seen.body, function_url(ATTACK, None));
     agent.line_with("protecting this function");
     assert!(!agent.lines().iter().any(|line| line.contains(&id)));
+}
+
+#[test]
+fn what_a_verdict_line_offers_as_exclusion_lets_the_request_pass() {
+    let double = Double::start();
+    let agent = Agent::start(&double, &[("PICKET_MODE", "block"), ("PICKET_EXCLUDE", "SQLI@query.id")]);
+    double.queue(Event::new(function_url(ATTACK, None)));
+    let mut runtime = agent.connect();
+    let event = runtime.next_event().unwrap();
+    assert_eq!(event.body, function_url(ATTACK, None));
+    runtime.respond(&event, b"{}").unwrap();
+    // The same at another place is still blocked.
+    let (id, _) = attack_then_clean(&double, &agent, &function_url(&ATTACK.replace("id=", "key="), None));
+    assert_eq!(agent.verdict_of(&id)["verdict"], "block");
 }
 
 #[test]
