@@ -49,8 +49,33 @@ pub(crate) fn is_plausible(text: &[u8]) -> bool {
     text.len() >= SHORT && text.iter().all(|&b| CLASSES[b as usize] != FOREIGN)
 }
 
+/// How padding before the end and characters of the other alphabet are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Both alphabets count, and padding ends a text after which another may begin.
+    Usual,
+    /// Both alphabets count, and padding is skipped (Node.js).
+    PaddingSkipped,
+    /// What is not of the standard alphabet is skipped, padding included (Python, Java's MIME decoder).
+    StandardOnly,
+}
+
+/// The readings of a text that give something else than the usual one.
+pub(crate) fn other_readings(text: &[u8]) -> impl Iterator<Item = Reading> + use<> {
+    let end = text.iter().rposition(|b| !matches!(CLASSES[*b as usize], PADDING | BLANK)).unwrap_or(0);
+    let padded = text.get(..end).is_some_and(|text| memchr::memchr(b'=', text).is_some());
+    let mixed = memchr::memchr2(b'-', b'_', text).is_some();
+    let padded = padded.then_some(Reading::PaddingSkipped);
+    padded.into_iter().chain(mixed.then_some(Reading::StandardOnly))
+}
+
 /// Appends what the text stands for to `out`.
 pub(crate) fn decode(text: &[u8], out: &mut Vec<u8>) -> Odd {
+    decode_as(text, Reading::Usual, out)
+}
+
+/// Appends what one reading of the text stands for to `out`.
+pub(crate) fn decode_as(text: &[u8], reading: Reading, out: &mut Vec<u8>) -> Odd {
     let mut odd = Odd::default();
     let mut group = 0_u32;
     let mut count = 0_u32;
@@ -60,6 +85,8 @@ pub(crate) fn decode(text: &[u8], out: &mut Vec<u8>) -> Odd {
         match CLASSES[byte as usize] {
             BLANK => {}
             FOREIGN => odd.foreign += 1,
+            PADDING if reading != Reading::Usual => {}
+            _ if reading == Reading::StandardOnly && matches!(byte, b'-' | b'_') => odd.foreign += 1,
             PADDING => {
                 odd.broken |= flush(&mut group, &mut count, out);
                 padded = true;
@@ -119,5 +146,22 @@ mod tests {
         assert_eq!(decoded("Y!W#Jj"), ("abc".into(), Odd { broken: false, foreign: 2 }));
         assert_eq!(decoded("YWJjZ"), ("abc".into(), Odd { broken: true, foreign: 0 }));
         assert_eq!(decoded(""), (String::new(), clean));
+    }
+
+    #[test]
+    fn runtimes_disagree_on_padding_and_on_the_other_alphabet() {
+        let readings = |text: &str| {
+            let read = |reading| {
+                let mut out = Vec::new();
+                decode_as(text.as_bytes(), reading, &mut out);
+                String::from_utf8_lossy(&out).into_owned()
+            };
+            other_readings(text.as_bytes()).map(|reading| (reading, read(reading))).collect::<Vec<_>>()
+        };
+        assert_eq!(readings("YWJj"), []);
+        assert_eq!(readings("YWI=\n"), []);
+        assert_eq!(readings("YW=Jj"), [(Reading::PaddingSkipped, "abc".to_owned())]);
+        assert_eq!(readings("YW_Jj"), [(Reading::StandardOnly, "abc".to_owned())]);
+        assert_eq!(readings("Y-W=J_j").last(), Some(&(Reading::StandardOnly, "abc".to_owned())));
     }
 }

@@ -54,6 +54,15 @@ pub(crate) fn read(reader: &mut Reader<'_>, body: Span, flag: Option<bool>, told
         }
         let location = reader.unwrapped(location, "base64");
         codings(reader, decoded, told, location);
+        for reading in base64::other_readings(reader.request.bytes(body)) {
+            reader.request.anomalies.raise(Anomaly::InvalidEncoding, location);
+            let decode = |bytes: &[u8], out: &mut Vec<u8>| {
+                base64::decode_as(bytes, reading, out);
+            };
+            if let Some(other) = reader.made(body, location, decode).filter(|other| !other.is_empty()) {
+                codings(reader, other, told, location);
+            }
+        }
         return;
     }
     codings(reader, body, told, location);

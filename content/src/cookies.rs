@@ -38,6 +38,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, raw: Span, location: LocationId) {
         let name = raw.slice(start + blanks.min(equals)..start + equals);
         let value = raw.slice(start + equals + 1..start + len.max(equals + 1));
         cookie(reader, name, value, location);
+        quoted_beyond(reader, raw, value, name, location);
     }
     if stray {
         // A value with a semicolon of its own was cut; some readers take the header as a whole.
@@ -62,6 +63,30 @@ fn cookie(reader: &mut Reader<'_>, name: Span, value: Span, location: LocationId
         let text = reader.request.derive(inner, unquote);
         reader.push(text, value, Place::Cookie, name, location);
     }
+}
+
+/// A quoted value with semicolons in it, as Python reads it. Whatever opens the next one closes this one, so no choice
+/// of quotes is walked more than twice.
+fn quoted_beyond(reader: &mut Reader<'_>, raw: Span, value: Span, name: Span, location: LocationId) {
+    let start = (value.start - raw.start) as usize;
+    let rest = reader.request.bytes(raw).get(start..).unwrap_or_default();
+    let Some(inner) = rest.strip_prefix(b"\"") else { return };
+    let mut at = 0;
+    let length = loop {
+        match memchr::memchr2(b'"', b'\\', inner.get(at..).unwrap_or_default()) {
+            Some(found) if inner.get(at + found) == Some(&b'"') => break at + found,
+            Some(found) => at += found + 2,
+            None => return,
+        }
+    };
+    if length + 2 <= value.len() {
+        return;
+    }
+    let inner = raw.slice(start + 1..start + 1 + length);
+    let location = reader.request.locations.add(location, Segment::Key(name));
+    let location = reader.unwrapped(location, "quoted");
+    let text = reader.request.derive(inner, unquote);
+    reader.push(text, raw.slice(start..start + length + 2), Place::Cookie, name, location);
 }
 
 /// Undoes backslashes as Python's `http.cookies` does: three octal digits, or the next character.

@@ -116,11 +116,10 @@ fn run(rounds: usize, seed: u64) {
             strings += read;
             failures.extend(gaps.into_iter().map(|gap| {
                 format!(
-                    "{kind:?} {:?}: {} reads {:?}\n  event {}\n  ours {:?}",
+                    "{kind:?} {:?}: {} reads {:?}\n  ours {:?}",
                     String::from_utf8_lossy(&text),
                     gap.peer,
                     String::from_utf8_lossy(&gap.string),
-                    gap.event,
                     gap.values,
                 )
             }));
@@ -128,13 +127,13 @@ fn run(rounds: usize, seed: u64) {
     }
     println!("{texts} texts, {strings} strings of {} peers", peers.len());
     assert!(strings > texts, "the peers read next to nothing: {strings} strings of {texts} texts");
-    let shown: Vec<_> = failures.iter().take(20).map(String::as_str).collect();
+    let shown: Vec<_> = failures.iter().step_by(failures.len() / 20 + 1).map(String::as_str).collect();
     assert!(failures.is_empty(), "{} strings went uninspected:\n{}", failures.len(), shown.join("\n"));
 }
 
 #[test]
 fn no_string_that_python_or_node_reads_goes_uninspected() {
-    run(250, 0x9e37_79b9_7f4a_7c15);
+    run(1500, 0x9e37_79b9_7f4a_7c15);
 }
 
 #[test]

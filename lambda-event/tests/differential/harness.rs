@@ -11,7 +11,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use picket_lambda_event::EventReader;
 use picket_request::Request;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 /// What a text stands for in its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +135,6 @@ fn ascii(text: &[u8]) -> Vec<u8> {
 pub(crate) struct Gap {
     pub(crate) peer: &'static str,
     pub(crate) string: Vec<u8>,
-    pub(crate) event: Json,
     pub(crate) values: Vec<String>,
 }
 
@@ -157,12 +156,11 @@ pub(crate) fn gaps(peers: &mut [Peer], kind: Kind, text: &[u8]) -> (usize, Vec<G
             peer.ask(kind, text).unwrap_or_else(|| unreachable!("{} does not answer any more", peer.name));
         for string in answer {
             strings += 1;
-            let wanted = ascii(&string);
+            let wanted = ascii(string.trim_ascii());
             if !wanted.is_empty() && !ours.iter().any(|text| memchr::memmem::find(text, &wanted).is_some()) {
                 gaps.push(Gap {
                     peer: peer.name,
                     string,
-                    event: serde_json::from_slice(&event).unwrap_or_default(),
                     values: ours.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect(),
                 });
             }

@@ -67,7 +67,7 @@ async function read({ kind, data, type }) {
   if (kind === 'cookie') attempt(out, () => cookies(text));
   if (kind === 'multipart') await multipart(bytes, type, out);
   if (kind === 'base64') attempt(out, () => [Buffer.from(text, 'base64').toString('utf8')]);
-  return out.map((item) => Buffer.from(item, 'utf8').toString('base64'));
+  return [...new Set(out)].map((item) => Buffer.from(item, 'utf8').toString('base64'));
 }
 
 (async () => {
