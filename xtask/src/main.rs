@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything that is not cargo's own job. Knows the commands; each one lives in a module of its own.
 
 mod command;
+mod demo;
 mod docs;
 mod layer;
 mod score;
@@ -30,6 +31,8 @@ enum Task {
     Docs,
     /// Score the detection on a labelled corpus beside the repository
     Score(score::Options),
+    /// Start a protected example function behind a local address, and attack it
+    Demo(demo::Options),
     /// Build the layer's zips under target/layer
     Layer(layer::Options),
     /// Set up what the tests need and run them all
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Task::Setup { install } => setup::all(install).map(|_missing| ()),
         Task::Docs => docs::run(),
         Task::Score(options) => score::run(&options),
+        Task::Demo(options) => demo::run(&options),
         Task::Layer(options) => layer::run(&options),
         Task::Test(options) => test::run(&options),
     };

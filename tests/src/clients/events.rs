@@ -75,7 +75,8 @@ pub fn percent_encoded(text: &str) -> String {
 }
 
 /// Undoes [`percent_encoded`], with `+` as a space, as the service does for `queryStringParameters`.
-fn percent_decoded(text: &str) -> String {
+#[must_use]
+pub fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

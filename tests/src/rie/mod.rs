@@ -214,6 +214,14 @@ impl Emulator {
         self.log().matches("handler-called ").count()
     }
 
+    /// Waits until the handler has been called so often.
+    ///
+    /// # Errors
+    /// When it is not called in time.
+    pub fn wait_for_calls(&self, count: usize) -> io::Result<()> {
+        process::wait_for(PATIENCE, || self.handler_calls() >= count)
+    }
+
     /// The agent's process ids inside this environment, by the name of its file.
     #[must_use]
     pub fn agents(&self) -> Vec<u32> {
