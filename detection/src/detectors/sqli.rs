@@ -55,6 +55,7 @@ static SIGN_IN: Fact = Fact::new("ends the statement after one word", Effect, 20
 static REMARK: Fact = Fact::new("ends in a comment", Lexical, 15);
 static BALANCED: Fact = Fact::new("leaves a string open for the host to close", Breakout, 30);
 static UNION: Fact = Fact::new("union select", Effect, 70);
+static UNION_WIDE: Fact = Fact::new("union select of several constants", Effect, 100);
 static UNION_WORDS: Fact = Fact::new("the words union select", Lexical, 40);
 static STATEMENT: Fact = Fact::new("a statement of its own", Effect, 70);
 static STATEMENT_WORD: Fact = Fact::new("a word that begins a statement", Structure, 30);
@@ -71,7 +72,13 @@ static CONSTANT: Fact = Fact::new("a condition that is constant", Effect, 50);
 static TRUTH: Fact = Fact::new("a constant as condition", Effect, 20);
 static CONDITION: Fact = Fact::new("joins a condition", Effect, 20);
 static SUBQUERY: Fact = Fact::new("a subquery", Effect, 50);
-static ORDERED: Fact = Fact::new("orders or groups", Structure, 30);
+static ORDERED: Fact = Fact::new("orders by the number of a column", Effect, 50);
+static ORDERED_BY_NAME: Fact = Fact::new("orders or groups", Structure, 20);
+static EXTRACTS: Fact = Fact::new("tests text piece by piece", Effect, 50);
+static DYNAMIC: Fact = Fact::new("runs a statement that it builds", Effect, 60);
+static CONDITION_LAST: Fact = Fact::new("a condition ends the value", Effect, 30);
+static SPLICE: Fact = Fact::new("joins the host's two quotes with an operator", Effect, 20);
+static ALL_OF_IT: Fact = Fact::new("the whole value is a condition", Structure, 20);
 static HAVING: Fact = Fact::new("having", Structure, 30);
 static PROCEDURE: Fact = Fact::new("procedure analyse", Effect, 70);
 static OUTFILE: Fact = Fact::new("writes a file", Effect, 70);
@@ -84,6 +91,9 @@ static EMBEDDED: Fact = Fact::new("holds a statement", Structure, 30);
 static EXECUTED: Fact = Fact::new("hides in executable comments", Lexical, 40);
 static SPACED: Fact = Fact::new("comments instead of white space", Lexical, 20);
 static PROSE: Fact = Fact::new("reads as prose", Doubt, 40);
+
+/// Length up to which an operator between two quotes is all that a value is about.
+const SHORT: usize = 40;
 
 fn gate(input: &Input<'_>) -> bool {
     use Class::{
@@ -100,8 +110,9 @@ fn run(input: &Input<'_>, _scratch: &mut Scratch, sink: &mut Sink<'_>) {
     let len = input.bytes.trim_ascii().len();
     let exhausted = runs(input.bytes, |run, opening| {
         let mut facts = Facts::default();
-        weigh(run, opening, input.bytes, len, &mut facts);
-        if facts.len > 0 {
+        Case { run, opening, bytes: input.bytes, len }.weigh(&mut facts);
+        // What is SQL from end to end is no prose, however many short words it has.
+        if facts.len > 0 && (run.end - run.start) * 10 < len * 9 {
             let shape = input.shape();
             facts.add_if(shape.is_prose() || (shape.sentences > 0 && shape.words >= 6), &PROSE);
         }
@@ -144,86 +155,179 @@ impl Facts {
     }
 }
 
-/// What a run means. `len` is the length of the value without the white space around it.
-fn weigh(run: &Run, opening: Opening, bytes: &[u8], len: usize, facts: &mut Facts) {
-    let seen = |what: Seen| run.seen.has(what);
-    let quoted = matches!(opening, Opening::Quote | Opening::OwnQuote);
-    let whole = !quoted && run.tail != Tail::Broken && (run.end - run.start) * 10 >= len * 9;
-    let stated = matches!(opening, Opening::Statement | Opening::LaterStatement);
-    let prefix = match opening {
-        Opening::Quote => Some(&QUOTE),
-        Opening::OwnQuote => Some(&OWN_QUOTE),
-        Opening::Number | Opening::LaterNumber => Some(&NUMBER),
-        Opening::Word => Some(&WORD),
-        Opening::Fragment => Some(&FRAGMENT),
-        Opening::Expression => Some(&EXPRESSION),
-        Opening::Statement | Opening::Later | Opening::LaterStatement => None,
-    };
-    if let Some(prefix) = prefix {
-        facts.add(prefix);
+/// One run, and the value in which it ran.
+struct Case<'a> {
+    run: &'a Run,
+    opening: Opening,
+    bytes: &'a [u8],
+    /// Length of the value without the white space around it.
+    len: usize,
+}
+
+impl Case<'_> {
+    fn seen(&self, what: Seen) -> bool {
+        self.run.seen.has(what)
     }
-    facts.add_if(run.closed > 0, &CLOSES);
-    // Effects.
-    if seen(Seen::UNION) {
-        let sure = seen(Seen::CONSTANT_COLUMNS.and(Seen::STAR)) || (quoted && seen(Seen::FROM));
-        facts.add(if sure { &UNION } else { &UNION_WORDS });
+
+    fn quoted(&self) -> bool {
+        matches!(self.opening, Opening::Quote | Opening::OwnQuote)
     }
-    if !stated {
-        facts.add_if(seen(Seen::STATEMENT), &STATEMENT);
-        facts.add_if(seen(Seen::STATEMENT_WORD), &STATEMENT_WORD);
-        facts.add_if(seen(Seen::SELECT) && !seen(Seen::UNION), &STACKED_SELECT);
+
+    /// Whether the run began as a statement rather than as the continuation of one.
+    fn stated(&self) -> bool {
+        matches!(self.opening, Opening::Statement | Opening::LaterStatement)
     }
-    facts.add_if(seen(Seen::SURE_DELAY), &SURE_DELAY);
-    facts.add_if(seen(Seen::DELAY), &DELAY);
-    facts.add_if(seen(Seen::ERROR), &ERROR);
-    facts.add_if(seen(Seen::OUTSIDE), &OUTSIDE);
-    facts.add_if(seen(Seen::PROCEDURE_CALL), &PROCEDURE_CALL);
-    facts.add_if(seen(Seen::OUTFILE), &OUTFILE);
-    facts.add_if(seen(Seen::PROCEDURE), &PROCEDURE);
-    facts.add_if(seen(Seen::CONSTANT_CONDITION), &CONSTANT);
-    facts.add_if(seen(Seen::CONDITION), &CONDITION);
-    facts.add_if(seen(Seen::CONSTANT_TRUTH), &TRUTH);
-    facts.add_if(seen(Seen::CATALOGUE), &CATALOGUE);
-    facts.add_if(seen(Seen::SUBQUERY) && !stated, &SUBQUERY);
-    facts.add_if(seen(Seen::SYSTEM_VARIABLE), &SYSTEM_VARIABLE);
-    facts.add_if(seen(Seen::SERVER), &SERVER);
-    let effects = facts.len > usize::from(prefix.is_some());
-    if !quoted && !stated && !effects && run.tail != Tail::Comment {
-        // Numbers, names and expressions go on in many ways; that alone says nothing.
-        facts.len = 0;
-        return;
+
+    fn quote(&self) -> u8 {
+        self.bytes.get(self.run.start.wrapping_sub(1)).copied().unwrap_or(0)
     }
-    // How it ends.
-    match run.tail {
-        Tail::Comment if quoted || (prefix.is_some() && effects) => facts.add(&COMMENT),
-        Tail::Comment if prefix.is_some() => facts.add(&REMARK),
-        Tail::OpenText(quote) if quoted && bytes.get(run.start.wrapping_sub(1)) == Some(&quote) => {
-            facts.add(&BALANCED);
+
+    /// What stands before the quote.
+    fn head(&self) -> &[u8] {
+        self.bytes.get(..self.run.start.saturating_sub(1)).unwrap_or_default().trim_ascii()
+    }
+
+    /// Whether one short word, or nothing, stands before the quote.
+    fn after_a_word(&self) -> bool {
+        self.opening == Opening::Quote
+            && self.head().iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.@%".contains(byte))
+    }
+
+    /// Whether the run is the value.
+    fn whole(&self) -> bool {
+        !self.quoted()
+            && self.run.tokens > 1
+            && self.run.tail != Tail::Broken
+            && (self.run.end - self.run.start) * 10 >= self.len * 9
+    }
+
+    fn weigh(&self, facts: &mut Facts) {
+        let prefix = match self.opening {
+            Opening::Quote => Some(&QUOTE),
+            Opening::OwnQuote => Some(&OWN_QUOTE),
+            Opening::Number | Opening::LaterNumber => Some(&NUMBER),
+            Opening::Word => Some(&WORD),
+            Opening::Fragment => Some(&FRAGMENT),
+            Opening::Expression => Some(&EXPRESSION),
+            Opening::Statement | Opening::Later | Opening::LaterStatement => None,
+        };
+        if let Some(prefix) = prefix {
+            facts.add(prefix);
         }
-        _ => {}
+        self.weigh_effects(facts);
+        let effects = facts.len > usize::from(prefix.is_some());
+        if !self.quoted() && !self.stated() && !effects && self.run.tail != Tail::Comment {
+            // Numbers, names and expressions go on in many ways; that alone says nothing.
+            facts.len = 0;
+            return;
+        }
+        let tailed = matches!(self.run.tail, Tail::Comment | Tail::OpenText(_));
+        facts.add_if(self.run.closed > 0 && (effects || tailed), &CLOSES);
+        self.weigh_tail(prefix.is_some(), effects, facts);
+        facts.add_if(self.run.executed > 0 || self.run.split > 0, &EXECUTED);
+        if self.opening == Opening::LaterStatement {
+            facts.add_if(self.seen(Seen::FROM.and(Seen::STATEMENT)), &EMBEDDED);
+        } else {
+            self.weigh_form(effects, facts);
+        }
     }
-    if quoted && run.tail == Tail::Comment && !effects {
-        let word = bytes.get(..run.start.saturating_sub(1)).unwrap_or_default();
-        facts.add_if(!word.iter().any(u8::is_ascii_whitespace), &SIGN_IN);
+
+    fn weigh_effects(&self, facts: &mut Facts) {
+        let broken = self.run.tail == Tail::Broken;
+        if self.seen(Seen::UNION) {
+            let columns = self.seen(Seen::CONSTANT_COLUMNS.and(Seen::STAR));
+            let from = self.seen(Seen::FROM) && (self.quoted() || !broken) && self.opening != Opening::Later;
+            facts.add(if self.seen(Seen::WIDE) && !self.stated() {
+                &UNION_WIDE
+            } else if columns || from {
+                &UNION
+            } else {
+                &UNION_WORDS
+            });
+        }
+        if !self.stated() {
+            facts.add_if(self.seen(Seen::STATEMENT), &STATEMENT);
+            facts.add_if(self.seen(Seen::STATEMENT_WORD), &STATEMENT_WORD);
+            let columns = Seen::CONSTANT_COLUMNS.and(Seen::FROM).and(Seen::STAR).and(Seen::SUBQUERY);
+            let sure = self.opening != Opening::Word || self.seen(columns);
+            facts.add_if(self.seen(Seen::SELECT) && !self.seen(Seen::UNION) && sure, &STACKED_SELECT);
+            facts.add_if(self.seen(Seen::SUBQUERY), &SUBQUERY);
+        }
+        facts.add_if(self.seen(Seen::SURE_DELAY), &SURE_DELAY);
+        facts.add_if(self.seen(Seen::DELAY), &DELAY);
+        facts.add_if(self.seen(Seen::ERROR), &ERROR);
+        facts.add_if(self.seen(Seen::OUTSIDE), &OUTSIDE);
+        facts.add_if(self.seen(Seen::PROCEDURE_CALL), &PROCEDURE_CALL);
+        facts.add_if(self.seen(Seen::DYNAMIC), &DYNAMIC);
+        facts.add_if(self.seen(Seen::OUTFILE), &OUTFILE);
+        facts.add_if(self.seen(Seen::PROCEDURE), &PROCEDURE);
+        facts.add_if(self.constant(), &CONSTANT);
+        facts.add_if(self.seen(Seen::CONDITION), &CONDITION);
+        facts.add_if(self.seen(Seen::CONSTANT_TRUTH), &TRUTH);
+        facts.add_if(self.seen(Seen::CATALOGUE), &CATALOGUE);
+        facts.add_if(self.seen(Seen::SYSTEM_VARIABLE), &SYSTEM_VARIABLE);
+        facts.add_if(self.seen(Seen::SERVER), &SERVER);
+        facts.add_if(self.seen(Seen::ORDERED), &ORDERED);
+        facts.add_if(self.extracts(), &EXTRACTS);
     }
-    // Form.
-    facts.add_if(run.executed > 0 || run.split > 0, &EXECUTED);
-    if opening == Opening::LaterStatement {
-        facts.add_if(seen(Seen::FROM.and(Seen::STATEMENT)), &EMBEDDED);
-        return;
+
+    /// Whether a constant condition is joined. One that does not hold changes nothing behind `or`, unless the run is
+    /// whole, as probes are.
+    fn constant(&self) -> bool {
+        let probe = self.seen(Seen::FALSE_CONDITION) && self.run.tail != Tail::Broken;
+        self.seen(Seen::CONSTANT_CONDITION) || probe
     }
-    facts.add_if(run.comments > 1 && effects, &SPACED);
-    facts.add_if(seen(Seen::ORDERED), &ORDERED);
-    facts.add_if(seen(Seen::HAVING), &HAVING);
-    facts.add_if(seen(Seen::CHOICE), &CHOICE);
-    facts.add_if(seen(Seen::TEXT), &TEXT);
-    if opening == Opening::Statement {
-        let sql = Seen::STAR.and(Seen::CONSTANT_COLUMNS).and(Seen::CATALOGUE).and(Seen::WHERE);
-        let changes = seen(Seen::STATEMENT.and(Seen::PROCEDURE_CALL));
-        let selects = seen(Seen::SELECT) && (seen(Seen::FROM) || seen(sql));
-        facts.add_if(whole && (changes || selects), &WHOLE);
-        facts.add_if(changes || (selects && seen(sql)), &SQL_ONLY);
-    } else {
-        facts.add_if(whole && opening == Opening::Expression, &WHOLE_EXPRESSION);
+
+    fn extracts(&self) -> bool {
+        self.seen(Seen::TEXT) && self.seen(Seen::CONDITION.and(Seen::SERVER))
+    }
+
+    fn weigh_tail(&self, begun: bool, effects: bool, facts: &mut Facts) {
+        let operated = self.seen(Seen::OPERATED) && !effects;
+        match self.run.tail {
+            Tail::Comment if self.quoted() => {
+                facts.add(&COMMENT);
+                facts.add_if(!effects && !self.phrase() && self.after_a_word(), &SIGN_IN);
+            }
+            Tail::Comment if begun => facts.add(if effects { &COMMENT } else { &REMARK }),
+            Tail::OpenText(quote) if self.quoted() && self.quote() == quote => {
+                facts.add(&BALANCED);
+                // `"like"` and `"*"` are words in quotation marks.
+                let after = self.bytes.get(self.run.start).copied().unwrap_or(b'*');
+                let word = after.is_ascii_alphabetic() || (after == b'*' && self.head().is_empty());
+                facts.add_if(operated && !word && self.after_a_word() && self.len <= SHORT, &SPLICE);
+            }
+            Tail::Complete => {
+                facts.add_if(self.seen(Seen::CONDITION) && self.after_a_word(), &CONDITION_LAST);
+            }
+            _ => {}
+        }
+    }
+
+    /// `"#2 of 5"` is a phrase in quotation marks, and `'#top'` a fragment.
+    fn phrase(&self) -> bool {
+        let rest = self.bytes.get(self.run.start..).unwrap_or_default();
+        let hash = rest.first() == Some(&b'#') && rest.get(1).is_some_and(u8::is_ascii_alphanumeric);
+        hash || rest.contains(&self.quote())
+    }
+
+    fn weigh_form(&self, effects: bool, facts: &mut Facts) {
+        facts.add_if(self.run.comments > 1 && effects, &SPACED);
+        facts.add_if(self.seen(Seen::ORDERED_BY_NAME), &ORDERED_BY_NAME);
+        facts.add_if(self.seen(Seen::HAVING), &HAVING);
+        facts.add_if(self.seen(Seen::CHOICE), &CHOICE);
+        facts.add_if(self.seen(Seen::TEXT) && !self.extracts(), &TEXT);
+        if self.opening == Opening::Statement {
+            let columns = self.seen(Seen::STAR.and(Seen::CONSTANT_COLUMNS).and(Seen::CATALOGUE));
+            let sql = columns || (self.seen(Seen::WHERE) && self.run.tail != Tail::Wanting);
+            let changes = self.seen(Seen::STATEMENT.and(Seen::PROCEDURE_CALL));
+            let selects = self.seen(Seen::SELECT) && (self.seen(Seen::FROM) || sql);
+            facts.add_if(self.whole() && (changes || selects), &WHOLE);
+            facts.add_if(changes || (selects && sql), &SQL_ONLY);
+        } else if self.whole() {
+            facts.add_if(self.opening == Opening::Expression, &WHOLE_EXPRESSION);
+            let sure = Seen::UNION.and(Seen::DELAY).and(Seen::SUBQUERY).and(Seen::ORDERED);
+            facts.add_if(self.constant() || self.seen(sure), &ALL_OF_IT);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 /// A set of things seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Seen(u32);
+pub(crate) struct Seen(u64);
 
 macro_rules! seen {
     ($($(#[doc = $doc:literal])+ $name:ident = $bit:literal,)+) => {
@@ -45,7 +45,7 @@ seen! {
     CONDITION = 14,
     /// An operator applied to what stood before.
     OPERATED = 15,
-    /// `order by` or `group by` with something to order by.
+    /// `order by` or `group by` the number of a column.
     ORDERED = 16,
     /// `having`
     HAVING = 17,
@@ -73,6 +73,14 @@ seen! {
     AGAIN = 28,
     /// The name of a `@@variable`.
     SYSTEM_VARIABLE = 29,
+    /// `order by` or `group by` anything else.
+    ORDERED_BY_NAME = 30,
+    /// A statement that is built as text is run: `exec(@s)`.
+    DYNAMIC = 31,
+    /// A union whose select has several constant columns.
+    WIDE = 32,
+    /// `or` joins a comparison of constants that does not hold, which changes nothing.
+    FALSE_CONDITION = 33,
 }
 
 impl Seen {

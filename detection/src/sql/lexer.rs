@@ -22,11 +22,13 @@ pub(crate) struct Lexer<'a> {
     pub(crate) executed: u16,
     /// Words that were split by comments, as filters that delete comments would join them.
     pub(crate) split: u16,
+    /// `1.e` that were read past.
+    skipped: u16,
 }
 
 impl<'a> Lexer<'a> {
     pub(crate) const fn new(bytes: &'a [u8], at: usize) -> Self {
-        Self { bytes, at, executable: 0, comments: 0, executed: 0, split: 0 }
+        Self { bytes, at, executable: 0, comments: 0, executed: 0, split: 0, skipped: 0 }
     }
 
     pub(crate) const fn at(&self) -> usize {
@@ -72,8 +74,11 @@ impl<'a> Lexer<'a> {
                         return Some(tail);
                     }
                 }
-                b'*' if next == b'/' && self.executable > 0 => {
-                    self.executable -= 1;
+                // The end of an executable comment, or of a comment of the host.
+                b'*' if next == b'/'
+                    && (self.executable > 0 || matches!(self.byte(2), b' ' | b'/' | b'+' | b'\n')) =>
+                {
+                    self.executable = self.executable.saturating_sub(1);
                     self.at += 2;
                 }
                 b'-' if next == b'-' => {
@@ -110,7 +115,9 @@ impl<'a> Lexer<'a> {
         if self.byte(2) == b'!' || (self.byte(2) == b'M' && self.byte(3) == b'!') {
             self.at += marker;
             let digits = self.rest().iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
-            self.at += digits;
+            // A version has five or six digits; filters are tried with fewer, right before a letter.
+            let version = digits >= 5 || self.byte(digits).is_ascii_alphabetic();
+            self.at += if version { digits } else { 0 };
             self.executable = self.executable.saturating_add(1);
             self.executed = self.executed.saturating_add(1);
             return None;
@@ -139,7 +146,19 @@ impl<'a> Lexer<'a> {
         }
         let (byte, next) = (self.byte(0), self.byte(1));
         match byte {
-            b'0'..=b'9' => self.number(),
+            b'0'..=b'9' => {
+                let number = self.number();
+                // MySQL reads past `1.e` where no digit follows.
+                if self.bytes.get(number.start..number.end).is_some_and(|text| text.ends_with(b".e")) {
+                    return if self.skipped < 64 {
+                        self.skipped += 1;
+                        self.token()
+                    } else {
+                        number
+                    };
+                }
+                number
+            }
             b'.' if next.is_ascii_digit() => self.number(),
             b'.' => self.take(1, Kind::Dot),
             b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80.. => self.word(),

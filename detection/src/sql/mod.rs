@@ -4,8 +4,11 @@
 
 mod evidence;
 mod lexer;
-mod recogniser;
+mod machine;
+mod operands;
+mod operators;
 mod starts;
+mod statements;
 mod token;
 mod words;
 

@@ -7,7 +7,7 @@
 use super::{
     evidence::Run,
     lexer::{Lexer, is_name},
-    recogniser::{Begin, recognise},
+    machine::{Begin, recognise},
     token::{Kind, Operator},
     words::{Call, Word, word},
 };
@@ -146,10 +146,11 @@ impl Scan<'_> {
             Kind::Number => (Begin::Operand, Opening::Number),
             Kind::Operator(Operator::Minus | Operator::Plus) => (Begin::Operand, Opening::Number),
             Kind::Operator(Operator::Unary) => (Begin::Operand, Opening::Expression),
-            Kind::Operator(Operator::Star) => return None,
-            Kind::Operator(_) | Kind::Close | Kind::Semicolon | Kind::Comma => {
+            Kind::Operator(Operator::Pipes | Operator::And) | Kind::Close | Kind::Semicolon | Kind::Comma => {
                 (Begin::Operator, Opening::Fragment)
             }
+            // Paths, formulas and wildcards begin with other operators.
+            Kind::Operator(_) => return None,
             Kind::Open | Kind::Text { .. } | Kind::Variable | Kind::Brace => {
                 (Begin::Operand, Opening::Expression)
             }
@@ -232,20 +233,31 @@ impl Scan<'_> {
                 | Word::Compare
                 | Word::Infix
                 | Word::Suffix
+                | Word::Branch
+                | Word::End
                 | Word::Exec
                 | Word::Waitfor
                 | Word::Prefix
                 | Word::Call(Call::Choice),
             ) => true,
             Kind::Text { .. } => quote != b'`',
+            // At the beginning of a value, or glued to its first word, it closes a string for SQL Server to go on.
+            Kind::Word(Word::Select | Word::Change | Word::Script | Word::Set | Word::Shutdown) => {
+                !self.bytes.get(..at).is_some_and(|head| head.iter().any(|byte| !is_name(*byte)))
+            }
             _ => false,
         };
         if !continues {
             return None;
         }
-        let opening = if self.opens_here(at) {
+        let own = self.opened_before(at, quote);
+        if own && at < self.covered {
+            // It ends a string of a statement that was read already.
+            return None;
+        }
+        let opening = if self.opens_here(at) || (quote == b'`' && self.paired(at)) {
             Opening::Later
-        } else if self.opened_before(at, quote) {
+        } else if own {
             Opening::OwnQuote
         } else {
             Opening::Quote
@@ -259,6 +271,12 @@ impl Scan<'_> {
         let after = self.bytes.get(at + 1);
         before.is_some_and(|byte| byte.is_ascii_whitespace() || b"(:,=[{<".contains(byte))
             && after.is_some_and(u8::is_ascii_alphabetic)
+    }
+
+    /// Whether another backtick follows: Markdown has them in pairs, an injection has one.
+    fn paired(&self, at: usize) -> bool {
+        let rest = self.bytes.get(at + 1..).unwrap_or_default();
+        memchr::memchr(b'`', rest.get(..rest.len().min(256)).unwrap_or_default()).is_some()
     }
 
     /// Whether the value opened the string that a quote at `at` ends: a quote not far before it, on the same line,
@@ -297,7 +315,7 @@ impl Scan<'_> {
                 | Word::Shutdown
                 | Word::Set,
             ) => true,
-            Kind::Word(Word::Call(Call::Choice)) => self.peek(end).0 == Kind::Open,
+            Kind::Word(Word::Call(_)) => self.peek(end).0 == Kind::Open,
             _ => false,
         };
         statement.then(|| (at, Begin::Operator, self.before(at)))
