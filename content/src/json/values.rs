@@ -168,7 +168,8 @@ impl Walk<'_> {
                     self.request.anomalies.raise(Anomaly::DuplicateKeys, location);
                 }
                 pending = Some((text, location));
-                let key = Value { text, raw, place: self.root.key, name: text, location };
+                // A key is named by the object that it stands in.
+                let key = Value { text, raw, place: self.root.key, name: frame.name, location };
                 if !self.push(key, token) {
                     self.rest(token, &frame);
                     break;

@@ -12,6 +12,9 @@ macro_rules! detectors {
 
 detectors! {
     sqli,
+    nosqli,
+    ldapi,
+    xpathi,
     cmdexe,
     traversal,
     ssrf,
