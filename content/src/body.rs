@@ -8,7 +8,7 @@ use picket_request::{Anomaly, LocationId, Part, Place, Segment, Span, limits};
 use crate::{
     base64,
     charset::Charset,
-    graphql,
+    chunked, graphql,
     headers::Told,
     inflate::{Coding, End, allowance, inflate},
     json::{self, Root},
@@ -93,6 +93,13 @@ fn codings(reader: &mut Reader<'_>, body: Span, told: &Told, mut location: Locat
     let mut text = body;
     let mut raw = false;
     let mut layers = 0;
+    if told.is_chunked()
+        && let Some(made) = chunked::joined(reader, text, location)
+    {
+        // A recorded body may still be in its chunks; a platform that undid them left nothing to join.
+        text = made;
+        location = reader.unwrapped(location, "chunked");
+    }
     let declared = declared_codings(reader, told);
     if declared.unknown || declared.list.len() > limits::CODINGS {
         reader.request.anomalies.raise(Anomaly::Compressed, location);
@@ -283,7 +290,9 @@ fn form(
     }
     // The line end after a form is no part of its last value.
     let blanks = bytes.len() - bytes.trim_ascii_end().len();
+    reader.state.charset = media.charset.filter(|charset| !charset.keeps_ascii());
     query::read_pairs(reader, text.slice(0..text.len() - blanks), FORM, location);
+    reader.state.charset = None;
     // A text that only looks like a form stays a text, too.
     media.form || media.json
 }

@@ -110,6 +110,13 @@ pub(crate) struct Told {
     transfer: Few,
 }
 
+impl Told {
+    /// Whether the body says that it comes in chunks.
+    pub(crate) const fn is_chunked(&self) -> bool {
+        self.transfer.len > 0
+    }
+}
+
 /// Reads the headers.
 pub(crate) fn read(reader: &mut Reader<'_>, headers: &[(Span, Span)]) -> Told {
     let mut told = Told::default();

@@ -6,6 +6,7 @@
 mod base64;
 mod body;
 mod charset;
+mod chunked;
 mod cookies;
 mod disposition;
 mod graphql;

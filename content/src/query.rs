@@ -158,6 +158,12 @@ fn pair(
     let text = reader.percent_decoded(value, true, location);
     reader.push(text, value, style.value, key_text, location);
     literal_plus(reader, value, text, style, key_text, location);
+    if let Some(charset) = reader.state.charset.filter(|_| text != value) {
+        // Java and .NET decode the bytes of an escape in the charset that the form declares.
+        let location = reader.unwrapped(location, charset.name());
+        let text = reader.request.derive(text, |bytes, out| charset.decode(bytes, out));
+        reader.push(text, value, style.value, key_text, location);
+    }
 }
 
 /// Some targets leave a plus as it is (`decodeURIComponent`, path-style decoders). The reading is worth a value of its own

@@ -6,7 +6,7 @@ use std::mem;
 
 use picket_request::{Anomaly, LocationId, Place, Request, Segment, Span, Value, limits};
 
-use crate::{Options, json::Tape, percent};
+use crate::{Options, charset::Charset, json::Tape, percent};
 
 /// What is to be read once what holds it is done, so that nothing recurses.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +53,8 @@ pub(crate) struct State {
     /// Bytes that decoded texts may still fill.
     budget: usize,
     tasks: Vec<Task>,
+    /// The charset of a form's values below their percent-encoding.
+    pub(crate) charset: Option<Charset>,
     pub(crate) tape: Tape,
     /// GraphQL documents that were elements of an array.
     pub(crate) batched: usize,
