@@ -69,11 +69,10 @@ fn derive(views: &mut Views, work: &mut Work<'_>, fuel: Fuel) {
         let own = length(work, value).saturating_mul(limits::FUEL_FACTOR) + spare / count;
         let complete = views.derive(work, value, own.min(left));
         left = left.saturating_sub(value.spent);
-        if let Some(memo) = value.memo.filter(|_| complete && value.spent == 0) {
-            if let Some(found) = work.request.values().get(value.index) {
-                let (name, bytes) = (work.request.bytes(found.name), work.request.bytes(found.text));
-                work.scratch.memo.remember(memo, name, bytes);
-            }
+        let found = work.request.values().get(value.index);
+        if let (Some(memo), Some(found)) = (value.memo.filter(|_| complete && value.spent == 0), found) {
+            let (name, bytes) = (work.request.bytes(found.name), work.request.bytes(found.text));
+            work.scratch.memo.remember(memo, name, bytes);
         }
         !complete
     });
