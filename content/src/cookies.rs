@@ -70,6 +70,8 @@ fn cookie(reader: &mut Reader<'_>, name: Span, value: Span, location: LocationId
 fn quoted_beyond(reader: &mut Reader<'_>, raw: Span, value: Span, name: Span, location: LocationId) {
     let start = (value.start - raw.start) as usize;
     let rest = reader.request.bytes(raw).get(start..).unwrap_or_default();
+    let blanks = rest.len() - rest.trim_ascii_start().len();
+    let (start, rest) = (start + blanks, rest.trim_ascii_start());
     let Some(inner) = rest.strip_prefix(b"\"") else { return };
     let mut at = 0;
     let length = loop {
@@ -79,7 +81,7 @@ fn quoted_beyond(reader: &mut Reader<'_>, raw: Span, value: Span, name: Span, lo
             None => return,
         }
     };
-    if length + 2 <= value.len() {
+    if blanks + length + 2 <= value.len() {
         return;
     }
     let inner = raw.slice(start + 1..start + 1 + length);

@@ -75,9 +75,21 @@ pub(crate) fn read(
 ) -> Parts {
     reader.lend(text, |reader, bytes| {
         let delimiter = [b"--", boundary].concat();
-        let mut body =
-            Body { reader, bytes, base: text, location, depth, epilogue: 0, parts: Parts::default() };
+        let mut body = Body {
+            reader,
+            bytes,
+            base: text,
+            location,
+            depth,
+            epilogue: 0,
+            odd: false,
+            parts: Parts::default(),
+        };
         body.run(&delimiter);
+        if body.odd {
+            // Where lines are not what they should be, parsers cut in other places: what they join is here.
+            body.whole(0..bytes.len());
+        }
         body.parts
     })
 }
@@ -90,6 +102,8 @@ struct Body<'a, 'r> {
     depth: usize,
     /// Where the text after the last closing delimiter starts.
     epilogue: usize,
+    /// Whether parsers could disagree on what is a delimiter, a header or a content.
+    odd: bool,
     parts: Parts,
 }
 
@@ -145,6 +159,7 @@ impl<'a> Body<'a, '_> {
     }
 
     fn raise(&mut self, anomaly: Anomaly) {
+        self.odd = true;
         self.reader.request.anomalies.raise(anomaly, self.location);
     }
 
@@ -171,8 +186,12 @@ impl<'a> Body<'a, '_> {
             [b'\n' | b'\r', ..] => 1,
             [] => 0,
             // Text after the closing mark is an epilogue without a line of its own.
-            _ if closing => 0,
+            _ if closing => {
+                self.odd = true;
+                0
+            }
             _ => {
+                self.odd = true;
                 // A longer boundary, or a parser that ignores what follows: the text stays in its part.
                 return None;
             }
@@ -203,7 +222,11 @@ impl<'a> Body<'a, '_> {
         let index = u32::try_from(self.parts.count - 1).unwrap_or(u32::MAX);
         let Some((headers, content)) = self.cut(&range) else {
             self.raise(Anomaly::MalformedData);
-            self.whole(range);
+            self.whole(range.clone());
+            // Some parsers take what there is for headers.
+            let end = range.end.min(range.start + limits::PART_HEADER_BYTES);
+            let place = self.reader.request.locations.add(self.location, Segment::Index(index));
+            self.headers(range.start..end, place, &mut Part::default());
             return;
         };
         let mut part = Part::default();
@@ -275,6 +298,10 @@ impl<'a> Body<'a, '_> {
         let value_at = range.start + colon + 1 + skipped..range.end;
         let name_span = self.base.slice(range.start..range.start + colon);
         let value = value.trim_ascii();
+        let token = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+        let lone_return = memchr::memchr_iter(b'\r', line).any(|at| line.get(at + 1) != Some(&b'\n'));
+        // Python ends a line at a lone carriage return, and the headers at a line that is none.
+        self.odd |= lone_return || colon == 0 || !line.get(..colon).unwrap_or_default().iter().all(token);
         if name.eq_ignore_ascii_case(b"content-disposition") {
             part.dispositions += 1;
             self.disposition(value_at, location, part);

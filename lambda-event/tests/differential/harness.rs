@@ -131,6 +131,21 @@ fn ascii(text: &[u8]) -> Vec<u8> {
     text.iter().copied().filter(u8::is_ascii).collect()
 }
 
+/// The text without backslashes and percent-encoding, which detection undoes in every value.
+fn plainer(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        let digits = text.get(at + 1..at + 3).and_then(|digits| std::str::from_utf8(digits).ok());
+        let code = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| byte == b'%');
+        at += if code.is_some() { 3 } else { 1 };
+        if byte != b'\\' {
+            out.push(code.unwrap_or(byte));
+        }
+    }
+    out
+}
+
 /// A string that a peer read and no value of ours holds.
 pub(crate) struct Gap {
     pub(crate) peer: &'static str,
@@ -148,6 +163,9 @@ pub(crate) fn gaps(peers: &mut [Peer], kind: Kind, text: &[u8]) -> (usize, Vec<G
         ours.push(ascii(request.bytes(value.text)));
         if value.raw != value.text {
             ours.push(ascii(request.bytes(value.raw)));
+        }
+        if kind == Kind::Multipart {
+            ours.push(ascii(&plainer(request.bytes(value.text))));
         }
     }
     let (mut strings, mut gaps) = (0, Vec::new());
