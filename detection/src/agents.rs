@@ -204,6 +204,10 @@ pub(crate) static PHRASES: &[&[u8]] = &[
     b"web vulnerability",
     b"havij advanced",
     b"s.t.a.l.k.e.r.",
+    b".burpcollaborator.net",
+    b".oastify.com",
+    b".interact.sh",
+    b".oast.",
 ];
 
 /// Product tokens of services that scan the whole internet, lower case.
@@ -271,7 +275,10 @@ pub(crate) fn find(agent: &[u8], tokens: &[&[u8]], phrases: &[&[u8]]) -> Option<
             copy.make_ascii_lowercase();
             let copy = trim(copy);
             // A name inside a host or a longer hyphenated word is somebody else's.
-            if tokens.contains(&copy) {
+            let head = copy.split(|byte| *byte == b'-').next().unwrap_or_default();
+            if tokens.contains(&copy)
+                || (head.len() >= 5 && head.len() < copy.len() && tokens.contains(&head))
+            {
                 return Some(at..at + len);
             }
         }

@@ -49,6 +49,7 @@ static INTERPRETER: Fact = Fact::new("piped into an interpreter", FactKind::Stru
 static BATCH: Fact = Fact::new("a batch statement", FactKind::Structure, 100);
 static BOMB: Fact = Fact::new("a function that calls itself twice at once", FactKind::Effect, 100);
 static INTRODUCED: Fact = Fact::new("run by another command", FactKind::Structure, 20);
+static CALL: Fact = Fact::new("a call that runs a command", FactKind::Structure, 60);
 static CMDLET: Fact = Fact::new("a PowerShell cmdlet", FactKind::Structure, 40);
 static INFORM: Fact = Fact::new("tells about the machine", FactKind::Structure, 20);
 static READ: Fact = Fact::new("reads the system", FactKind::Structure, 30);
@@ -109,6 +110,8 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
             [b'`', ..] => (Some(Entrance::Backtick), 1),
             [b'&', ..] if entity(rest) > 0 => (None, entity(rest)),
             [b'\n' | b'\r', ..] => (Some(Entrance::Newline), 1),
+            [b'\\', b'n' | b'r', ..] => (Some(Entrance::Newline), 2),
+            [b'\\', ..] => (None, 1),
             _ => (Some(Entrance::Separator), 1),
         };
         at = from + len;
@@ -130,7 +133,7 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
 
 static STARTS: [bool; 256] = {
     let mut table = [false; 256];
-    let starts = b";|&\n\r`$<>";
+    let starts = b";|&\n\r`$<>\\";
     let mut at = 0;
     while at < starts.len() {
         table[starts[at] as usize] = true;
@@ -145,12 +148,21 @@ fn entity(rest: &[u8]) -> usize {
     if name >= 2 && rest.get(name + 1) == Some(&b';') { name + 2 } else { 0 }
 }
 
+/// `system('id')`, `exec("ls")`: a call of a function that runs commands, with a string.
+fn call(statement: &[u8]) -> Option<usize> {
+    const CALLS: &[&[u8]] = &[b"system", b"exec", b"shell_exec", b"passthru", b"popen", b"proc_open", b"phpinfo", b"pcntl_exec"];
+    let open = statement.iter().take(16).position(|byte| *byte == b'(')?;
+    let name = statement.get(..open)?;
+    let known = CALLS.iter().any(|known| known.eq_ignore_ascii_case(name));
+    (known && matches!(statement.get(open + 1), Some(b'\'' | b'"' | b')'))).then_some(open + 2)
+}
+
 /// Words outside of backticks, up to a few.
 fn outside_words(bytes: &[u8]) -> usize {
     bytes
         .split(|byte| *byte == b'`')
         .step_by(2)
-        .flat_map(|part| part.split(u8::is_ascii_whitespace))
+        .flat_map(|part| part.split(|byte| byte.is_ascii_whitespace() || *byte == b'+'))
         .filter(|word| word.len() > 1 && word.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b',' | b'.' | b'\'' | b'?' | b'!')))
         .take(3)
         .count()
@@ -194,6 +206,9 @@ fn judge(input: &Input<'_>, from: usize, at: usize, entrance: Entrance, sink: &m
     } else if let Some(len) = batch_statement(statement) {
         end = at + gap + len;
         add(&BATCH);
+    } else if let Some(len) = call(statement).filter(|_| entrance == Entrance::Separator) {
+        end = at + gap + len;
+        add(&CALL);
     } else if let Some(len) = fork_bomb(statement) {
         end = at + gap + len;
         add(&BOMB);

@@ -47,7 +47,8 @@ static TEXT_FIELD: Fact = Fact::new("a field of responses in a text", FactKind::
 const SHORT: usize = 1024;
 
 fn gate(input: &Input<'_>) -> bool {
-    (input.classes.has(Class::Newline) && (input.classes.has(Class::Colon) || input.classes.has(Class::Slash)))
+    (input.place == Place::Path && input.classes.any(&[Class::Newline, Class::Backslash]))
+        || (input.classes.has(Class::Newline) && (input.classes.has(Class::Colon) || input.classes.has(Class::Slash)))
         || (input.classes.has(Class::High) && input.classes.has(Class::Colon) && has_break(input.bytes))
 }
 
@@ -58,6 +59,8 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     if input.place == Place::Path {
         if let Some(line) = lines(input.bytes).next() {
             sink.report(line.at..line.start, &[&TARGET]);
+        } else if let Some(at) = memchr::memmem::find(input.bytes, b"\\r\\n") {
+            sink.report(at..at + 4, &[&TARGET]);
         }
         return;
     }

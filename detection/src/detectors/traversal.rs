@@ -54,6 +54,7 @@ static WRAPPER: Fact = Fact::new("a stream wrapper", FactKind::Effect, 100);
 static FILE_SCHEME: Fact = Fact::new("a file scheme", FactKind::Effect, 100);
 static SERVER_SIDE: Fact = Fact::new("a file that only the server reads", FactKind::Effect, 60);
 static ADMIN_SHARE: Fact = Fact::new("an administrative share", FactKind::Effect, 100);
+static ONLY_DOTS: Fact = Fact::new("nothing but dots and separators", FactKind::Breakout, 100);
 static UNC: Fact = Fact::new("a share of another machine", FactKind::Structure, 60);
 static RELATIVE_LINK: Fact = Fact::new("an ordinary relative link", FactKind::Doubt, 40);
 
@@ -89,6 +90,8 @@ struct Token {
     nul: bool,
     /// Whether percent signs were lost in it.
     eaten: bool,
+    /// Whether hexadecimal literals stand in it.
+    literal: bool,
 }
 
 /// The one folder with a blank that matters.
@@ -104,14 +107,17 @@ fn run(input: &Input<'_>, scratch: &mut Scratch, sink: &mut Sink<'_>) {
     let mut at = 0;
     while at < bytes.len() {
         path.clear();
-        let mut token = Token { start: at, end: at, odd: 0, dots: 0, separators: 0, nul: false, eaten: false };
+        let mut token = Token { start: at, end: at, odd: 0, dots: 0, separators: 0, nul: false, eaten: false, literal: false };
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             if let [byte @ (b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'_' | b':'), ..] = *rest {
                 path.push(byte);
                 at += 1;
                 continue;
             }
-            let fold = if token.eaten { Fold::eaten_percent(rest) } else { Fold::read(rest, path) };
+            token.literal |= rest.starts_with(b"0x2e") || rest.starts_with(b"0x2f") || rest.starts_with(b"0x5c");
+            let fold = if token.literal && rest.starts_with(b"0x") {
+                Fold::literal(rest)
+            } else if token.eaten { Fold::eaten_percent(rest) } else { Fold::read(rest, path) };
             let fold = if fold.odd { fold } else { Fold::read(rest, path) };
             at += fold.len;
             match fold.unit {
@@ -148,7 +154,9 @@ fn run(input: &Input<'_>, scratch: &mut Scratch, sink: &mut Sink<'_>) {
 fn is_whole(input: &Input<'_>, token: &Token, path: &[u8]) -> bool {
     let leads = input.bytes.get(..token.start).is_some_and(|head| head.trim_ascii().is_empty());
     let drive = matches!(path, [letter, b':', b'/', ..] if letter.is_ascii_alphabetic());
-    let deep = || path.iter().filter(|byte| **byte == b'/').count() >= 2;
+    let tail = input.bytes.get(token.end..).unwrap_or_default();
+    let drive = drive || path.get(..9).is_some_and(|head| head.eq_ignore_ascii_case(b"/program "));
+    let deep = || path.iter().filter(|byte| **byte == b'/').count() >= 2 || memchr::memchr2(b'/', b'\\', tail).is_some();
     leads && (drive && deep() || input.bytes.get(token.end..).is_some_and(|tail| tail.trim_ascii().is_empty()))
 }
 
@@ -174,6 +182,10 @@ fn judge(input: &Input<'_>, path: &[u8], token: &Token, sink: &mut Sink<'_>) {
         Some(Sensitivity::Secret) => add(&SECRET_IN_TEXT),
         Some(Sensitivity::System) if walked.escapes > 0 || (whole && !target) => add(&SYSTEM),
         _ => {}
+    }
+    let only_dots = walked.names == 0 && path.len() > 3 && path.iter().filter(|byte| **byte == b'.').count() > 2 && path.iter().all(|byte| matches!(byte, b'.' | b'/' | b';'));
+    if whole && !document && only_dots && (token.odd > 0 || walked.bent > 0 || input.classes.has(Class::Backslash) || walked.ups > 0) {
+        add(&ONLY_DOTS);
     }
     if walked.escapes > 0 && whole && input.place != Place::Json && server_side(path) {
         add(&SERVER_SIDE);
@@ -218,7 +230,7 @@ fn climbs(input: &Input<'_>, walked: &Walk, whole: bool, path: &[u8], add: &mut 
         (true, 5..) | (false, 5..) => add(&TEXT_FAR),
         _ => add(&TEXT_CLIMB),
     }
-    if ordinary {
+    if ordinary && !server_side(path) {
         add(&RELATIVE_LINK);
     }
 }

@@ -41,6 +41,17 @@ impl Fold {
         Self { unit, len, odd: true }
     }
 
+    /// `0x2e`, `0x2f` and `0x5c` between dots and slashes.
+    pub(crate) fn literal(rest: &[u8]) -> Self {
+        if let [b'0', b'x' | b'X', high, low, ..] = rest
+            && let (Some(high), Some(low)) = (hex(Some(high)), hex(Some(low)))
+            && let Some(unit) = of_code(high << 4 | low).filter(|unit| *unit != Unit::Nul)
+        {
+            return Self::odd(unit, 4);
+        }
+        Self::plain(Unit::Byte(b'0'))
+    }
+
     /// `..2f`: the percent sign was lost on the way.
     pub(crate) fn eaten_percent(rest: &[u8]) -> Self {
         match rest {
@@ -61,7 +72,7 @@ impl Fold {
             b'\t' | b'\n' | b'\r' | b' ' | b'"' | b'\'' | b'<' | b'>' | b'(' | b')' | b'{' | b'}' | b'|'
             | b'&' | b'`' | b',' | b'=' => Self::plain(Unit::Break),
             1..=0x1f | 0x7f => Self::odd(Unit::Skip, 1),
-            b'0' if near(before) => literal(rest),
+            b'0' if near(before) => Self::literal(rest),
             b'2' | b'5' if before.ends_with(b"..") => Self::eaten_percent(rest),
             b'?' if near(before) => wildcard(rest, before),
             0xc0.. => high(rest),
@@ -199,17 +210,6 @@ fn high(rest: &[u8]) -> Fold {
         }
     }
     Fold::plain(Unit::Byte(lead))
-}
-
-/// `0x2e`, `0x2f` and `0x5c` between dots and slashes.
-fn literal(rest: &[u8]) -> Fold {
-    if let [b'0', b'x' | b'X', high, low, ..] = rest
-        && let (Some(high), Some(low)) = (hex(Some(high)), hex(Some(low)))
-        && let Some(unit) = of_code(high << 4 | low).filter(|unit| *unit != Unit::Nul)
-    {
-        return Fold::odd(unit, 4);
-    }
-    Fold::plain(Unit::Byte(b'0'))
 }
 
 #[cfg(test)]

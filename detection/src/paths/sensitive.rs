@@ -210,6 +210,11 @@ fn rooted(path: &[u8]) -> Option<Sensitivity> {
                 b"filesystems",
                 b"interrupts",
                 b"ioports",
+                b"config.gz",
+                b"[0-9]*",
+                b"devices",
+                b"uptime",
+                b"cmdline",
             ],
         ) || is(
             second,
@@ -231,6 +236,12 @@ fn rooted(path: &[u8]) -> Option<Sensitivity> {
     } else if is(first, &[b"home", b"users"]) {
         middle(&[b".ssh", b".bashrc", b".profile", b".bash_profile", b".config", b".logout", b".zshrc"])
             || is_configuration(last)
+    } else if is(first, &[b"usr"])
+        && is(second, &[b"local", b"sbin", b"bin", b"lib", b"libexec", b"pkg", b"ports"])
+    {
+        true
+    } else if is(first, &[b"program files", b"program files (x86)"]) {
+        true
     } else if is(
         first,
         &[b"usr", b"opt", b"srv", b"www", b"private", b"bitnami", b"mnt", b"app", b"volumes", b"library"],
@@ -238,7 +249,7 @@ fn rooted(path: &[u8]) -> Option<Sensitivity> {
     {
         server_file()
     } else {
-        is(first, &[b"logs", b"log", b"usr", b"conf", b"bin", b"web", b"etc", b"sbin"])
+        is(first, &[b"logs", b"log", b"usr", b"conf", b"bin", b"web", b"etc", b"sbin", b"boot"])
             && is_configuration(last)
     };
     found.then_some(Sensitivity::System)

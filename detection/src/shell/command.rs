@@ -229,7 +229,20 @@ fn simple(rest: &[u8], start: usize, word: Word, list: bool, disguised: bool) ->
     let closed = rest.get(at + trailing).is_none_or(|byte| {
         matches!(
             byte,
-            b';' | b'|' | b'&' | b'\n' | b'\r' | b')' | b'`' | b'}' | b'\'' | b'"' | b'#' | 0 | b'>' | b'<'
+            b';' | b'|'
+                | b'&'
+                | b'\n'
+                | b'\r'
+                | b')'
+                | b'`'
+                | b'}'
+                | b'\''
+                | b'"'
+                | b'#'
+                | 0
+                | b'>'
+                | b'<'
+                | b'\\'
         )
     });
     let effect = effect(name, entry, &arguments);
@@ -433,6 +446,7 @@ fn kinds(word: &[u8], globbed: bool) -> Kinds {
     Kinds {
         option: matches!(first, b'-' | b'+') && word.len() > 1,
         path: matches!(first, b'/' | b'~' | b'\\')
+            || (first == b'%' && word.contains(&b'\\'))
             || drive
             || word.starts_with(b"./")
             || word.starts_with(b"..")
@@ -458,7 +472,10 @@ fn fits(entry: Entry, arguments: &Arguments, closed: bool, located: bool) -> boo
     let loose = !entry.common || located;
     match entry.takes {
         Takes::Little => {
-            (count == 0 && closed) || first.option || first.path || (count == 1 && arguments.redirected)
+            (count == 0 && closed)
+                || first.option
+                || first.path
+                || (count == 1 && arguments.redirected && loose)
         }
         Takes::Path => {
             (loose && (any.option || any.path || any.file || (located && count == 0)))

@@ -55,6 +55,14 @@ impl Word {
                     break;
                 }
                 b',' | b'}' if braced => break,
+                // `\n` as text: whoever undoes escapes ends the word here.
+                b'\\'
+                    if word.used > 0
+                        && matches!(rest.get(at + 1), Some(b'n' | b'r'))
+                        && rest.get(at + 2).is_none_or(|byte| !byte.is_ascii_alphanumeric()) =>
+                {
+                    break;
+                }
                 b'\\' => match rest.get(at + 1) {
                     Some(b'\n') => at += 2,
                     Some(&next) => {
