@@ -189,8 +189,6 @@ fn judge(input: &Input<'_>, from: usize, at: usize, entrance: Entrance, sink: &m
             add(if entrance == Entrance::Newline { &NEWLINE } else { &SEPARATOR });
             if leading {
                 add(&LEADING);
-            } else if quote {
-                add(&QUOTE);
             }
         }
         Entrance::Substitution | Entrance::Backtick => add(&SUBSTITUTION),
@@ -226,6 +224,9 @@ fn judge(input: &Input<'_>, from: usize, at: usize, entrance: Entrance, sink: &m
         return;
     }
     let around = surroundings(input);
+    if quote && !leading && !around.code && matches!(entrance, Entrance::Separator | Entrance::Newline) {
+        add(&QUOTE);
+    }
     if around.code {
         add(&CODE);
     } else if around.inline && entrance == Entrance::Backtick {

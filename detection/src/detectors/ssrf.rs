@@ -35,11 +35,12 @@ use crate::{
 pub(super) static DETECTOR: Detector = Detector { signal: Signal::Ssrf, name: "ssrf", version: 1, gate, run };
 
 static INSIDE: Fact = Fact::new("aimed at the inside", FactKind::Structure, 40);
-static METADATA: Fact = Fact::new("aimed at a metadata service", FactKind::Effect, 100);
+static METADATA: Fact = Fact::new("aimed at a metadata service", FactKind::Structure, 100);
 static DISGUISED: Fact = Fact::new("an address in disguise", FactKind::Effect, 60);
 static WHOLE: Fact = Fact::new("the whole value is that URL", FactKind::Structure, 30);
 static WELL_KNOWN_PORT: Fact = Fact::new("a service's own port", FactKind::Structure, 35);
 static PROTOCOL: Fact = Fact::new("a scheme that speaks for the attacker", FactKind::Effect, 60);
+static QUOTED: Fact = Fact::new("quoted in a text", FactKind::Doubt, 80);
 static TEXT: Fact = Fact::new("a URL in a text", FactKind::Doubt, 40);
 
 fn gate(input: &Input<'_>) -> bool {
@@ -74,7 +75,7 @@ fn judge(input: &Input<'_>, url: &Url<'_>, sink: &mut Sink<'_>) {
     let head = input.bytes.get(..url.start).unwrap_or_default().trim_ascii();
     let tail = input.bytes.get(url.end..).unwrap_or_default();
     let wrapped = head.ends_with(b":") && head.len() < 16;
-    let whole = head.is_empty() || wrapped;
+    let whole = head.is_empty() || wrapped || head.ends_with(b"=");
     let spelled_twice = whole && tail.starts_with(b" =");
     let alone = whole && tail.trim_ascii().is_empty();
     let protocol = is(url.scheme, PROTOCOLS) || (wrapped && is(head.strip_suffix(b":").unwrap_or_default(), PROTOCOLS));
@@ -110,7 +111,10 @@ fn judge(input: &Input<'_>, url: &Url<'_>, sink: &mut Sink<'_>) {
     if facts.is_empty() {
         return;
     }
-    if !alone && !spelled_twice {
+    let metadata = found.is_some_and(|target| matches!(target.reach, Reach::AwsMetadata | Reach::Metadata));
+    if !whole {
+        facts.add(&QUOTED);
+    } else if !alone && !spelled_twice && !metadata {
         facts.add(&TEXT);
     }
     facts.with(|facts| sink.report(url.start..url.end.min(input.bytes.len()), facts));

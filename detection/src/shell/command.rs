@@ -133,13 +133,22 @@ pub(crate) fn holds_command(text: &[u8]) -> bool {
         .filter(|word| !word.is_empty())
         .peekable();
     while let Some(word) = words.next() {
-        let name = base_name(word);
-        let Some(entry) = table::find(name) else { continue };
         let next = words.peek().copied().unwrap_or_default();
         let kinds = kinds(next, false);
+        let plain =
+            word.iter().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'_' | b'.' | b'/'));
+        if plain
+            && word.first().is_some_and(u8::is_ascii_lowercase)
+            && next.starts_with(b"-")
+            && next.get(1).is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'-')
+        {
+            return true;
+        }
+        let Some(entry) = table::find(base_name(word)) else { continue };
         if !entry.common && !next.is_empty() && entry.takes != Takes::Little
             || kinds.option
             || kinds.path
+            || kinds.file
             || kinds.url
         {
             return true;
