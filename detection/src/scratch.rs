@@ -11,6 +11,8 @@ pub struct Scratch {
     pub(crate) path: Vec<u8>,
     pub(crate) views: Views,
     pub(crate) memo: Memo,
+    /// A value without its percent signs.
+    pub(crate) sql: Vec<u8>,
     /// Nested lookups, folded, and where each open one begins: in `folded` and in the value.
     pub(crate) folded: Vec<u8>,
     pub(crate) marks: Vec<(usize, usize)>,

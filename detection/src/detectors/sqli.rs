@@ -90,6 +90,7 @@ static SQL_ONLY: Fact = Fact::new("in a form that only SQL has", Structure, 40);
 static EMBEDDED: Fact = Fact::new("holds a statement", Structure, 30);
 static EXECUTED: Fact = Fact::new("hides in executable comments", Lexical, 40);
 static SPACED: Fact = Fact::new("comments instead of white space", Lexical, 20);
+static FLOOD: Fact = Fact::new("more beginnings than a text has", Structure, 60);
 static PROSE: Fact = Fact::new("reads as prose", Doubt, 40);
 
 /// Length up to which an operator between two quotes is all that a value is about.
@@ -106,21 +107,47 @@ fn gate(input: &Input<'_>) -> bool {
     ])
 }
 
-fn run(input: &Input<'_>, _scratch: &mut Scratch, sink: &mut Sink<'_>) {
-    let len = input.bytes.trim_ascii().len();
-    let exhausted = runs(input.bytes, |run, opening| {
+fn run(input: &Input<'_>, scratch: &mut Scratch, sink: &mut Sink<'_>) {
+    if look(input, input.bytes, sink) || !interleaved(input) {
+        return;
+    }
+    let mut text = std::mem::take(&mut scratch.sql);
+    text.clear();
+    text.extend(input.bytes.iter().filter(|byte| **byte != b'%'));
+    look(input, &text, sink);
+    scratch.sql = text;
+}
+
+/// `%S%E%L%E%C%T`: some servers leave out a percent sign that escapes nothing.
+fn interleaved(input: &Input<'_>) -> bool {
+    const FEWEST: usize = 8;
+    let signs = || memchr::memchr_iter(b'%', input.bytes).count();
+    input.classes.has(Class::Percent) && input.bytes.len() >= FEWEST && signs() * 5 >= input.bytes.len() * 2
+}
+
+/// Looks for runs in `bytes`, and says whether one was certain.
+fn look(input: &Input<'_>, bytes: &[u8], sink: &mut Sink<'_>) -> bool {
+    let len = bytes.trim_ascii().len();
+    let mut certain = false;
+    let exhausted = runs(bytes, |run, opening| {
         let mut facts = Facts::default();
-        Case { run, opening, bytes: input.bytes, len }.weigh(&mut facts);
+        Case { run, opening, bytes, len }.weigh(&mut facts);
         // What is SQL from end to end is no prose, however many short words it has.
         if facts.len > 0 && (run.end - run.start) * 10 < len * 9 {
             let shape = input.shape();
             facts.add_if(shape.is_prose() || (shape.sentences > 0 && shape.words >= 6), &PROSE);
         }
-        let sum = Fact::sum(facts.list());
-        sink.report(run.start..run.end, facts.list());
-        sum < Tier::CERTAIN_FROM
+        certain = Fact::sum(facts.list()) >= Tier::CERTAIN_FROM;
+        // In the text without its percent signs the place is not the same, so all of the value is named.
+        let span = if bytes.len() == input.bytes.len() { run.start..run.end } else { 0..input.bytes.len() };
+        sink.report(span, facts.list());
+        !certain
     });
-    let _ = exhausted;
+    if exhausted {
+        // Text has no more than a few places where a statement could go on; what has thousands hides something.
+        sink.report(0..input.bytes.len(), &[&FLOOD]);
+    }
+    certain
 }
 
 /// The facts of one run.
@@ -295,6 +322,8 @@ impl Case<'_> {
                 // `"like"` and `"*"` are words in quotation marks.
                 let after = self.bytes.get(self.run.start).copied().unwrap_or(b'*');
                 let word = after.is_ascii_alphabetic() || (after == b'*' && self.head().is_empty());
+                let before = self.bytes.get(self.run.start.wrapping_sub(2));
+                let word = word || before.is_some_and(|byte| byte.is_ascii_whitespace() && !self.head().is_empty());
                 facts.add_if(operated && !word && self.after_a_word() && self.len <= SHORT, &SPLICE);
             }
             Tail::Complete => {
@@ -318,7 +347,7 @@ impl Case<'_> {
         facts.add_if(self.seen(Seen::CHOICE), &CHOICE);
         facts.add_if(self.seen(Seen::TEXT) && !self.extracts(), &TEXT);
         if self.opening == Opening::Statement {
-            let columns = self.seen(Seen::STAR.and(Seen::CONSTANT_COLUMNS).and(Seen::CATALOGUE));
+            let columns = self.seen(Seen::CONSTANT_COLUMNS.and(Seen::CATALOGUE));
             let sql = columns || (self.seen(Seen::WHERE) && self.run.tail != Tail::Wanting);
             let changes = self.seen(Seen::STATEMENT.and(Seen::PROCEDURE_CALL));
             let selects = self.seen(Seen::SELECT) && (self.seen(Seen::FROM) || sql);

@@ -64,8 +64,12 @@ impl Machine<'_> {
     pub(super) fn operand_word(&mut self, word: Word, token: Token) -> bool {
         match word {
             Word::Select => {
-                self.select();
-                return true;
+                // It begins a value only in parentheses; elsewhere the word is a name: `/select-a-shop`.
+                let begins = self.last == Kind::Open;
+                if begins {
+                    self.select();
+                }
+                return begins;
             }
             Word::Prefix | Word::Quantifier => {
                 if self.text(token).eq_ignore_ascii_case(b"top") && self.next_kind() == Kind::Number {

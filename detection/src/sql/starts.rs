@@ -270,7 +270,8 @@ impl Scan<'_> {
         let before = at.checked_sub(1).and_then(|before| self.bytes.get(before));
         let after = self.bytes.get(at + 1);
         before.is_some_and(|byte| byte.is_ascii_whitespace() || b"(:,=[{<".contains(byte))
-            && after.is_some_and(u8::is_ascii_alphabetic)
+            && (after.is_some_and(u8::is_ascii_alphabetic)
+                || (after == Some(&b'/') && self.bytes.get(at + 2) != Some(&b'*')))
     }
 
     /// Whether another backtick follows: Markdown has them in pairs, an injection has one.

@@ -1,0 +1,4 @@
+//! XPath expressions.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| picket_fuzz_detection::look("xpathi", data));
