@@ -101,7 +101,7 @@ struct Opened {
 
 fn opened(bytes: &[u8], at: usize) -> Option<Opened> {
     const NESTING: usize = 8;
-    let (mut at, mut operators) = (at, 0);
+    let (begin, mut at, mut operators) = (at, at, 0);
     for _ in 0..NESTING {
         if bytes.get(at) != Some(&b'(') {
             break;
@@ -125,7 +125,7 @@ fn opened(bytes: &[u8], at: usize) -> Option<Opened> {
     let attribute = bytes.get(at..at + name)?;
     let sign = skip_space(bytes, at + name);
     let sign = sign + usize::from(bytes.get(sign).is_some_and(|byte| b"~<>".contains(byte)));
-    if name == 0 || bytes.get(sign) != Some(&b'=') || bytes.get(sign + 1) == Some(&b'=') {
+    if at == begin || name == 0 || bytes.get(sign) != Some(&b'=') || bytes.get(sign + 1) == Some(&b'=') {
         return None;
     }
     let value = bytes.get(sign + 1..).unwrap_or_default();
@@ -183,7 +183,9 @@ fn whole(bytes: &[u8], sink: &mut Sink<'_>) {
         }
         if let Some(second) = opened(bytes, next) {
             let telling = first.known || second.known || first.wildcard || second.wildcard;
-            let short = bytes.len() <= 512 && telling;
+            // A filter in the middle of a sentence is a question about it.
+            let head = bytes.get(..at).unwrap_or_default().trim_ascii();
+            let short = bytes.len() <= 512 && telling && (head.is_empty() || head.ends_with(b"="));
             sink.report(at..second.end, &[if short { &FILTER } else { &WITHIN }]);
             return;
         }

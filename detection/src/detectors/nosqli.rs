@@ -149,6 +149,13 @@ fn operators(bytes: &[u8], sink: &mut Sink<'_>) {
         if bytes.get(colon) != Some(&b':') {
             continue;
         }
+        // GraphQL declares its variables in the same way: `$type: Kind!`. A query has a value there.
+        let value = bytes.get(skip_space(bytes, colon + 1)..).unwrap_or_default();
+        let valued = value.first().is_none_or(|byte| !byte.is_ascii_alphabetic())
+            || ["true", "false", "null", "new ", "function", "this"].iter().any(|word| starts_with(value, word.as_bytes()));
+        if !valued {
+            continue;
+        }
         let before = if quoted { before.get(..before.len() - 1).unwrap_or_default().trim_ascii_end() } else { before };
         if before == b"{" && !quoted {
             sink.report(at..end, &[&BARE_OPERATOR]);
