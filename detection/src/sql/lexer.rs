@@ -64,10 +64,9 @@ impl<'a> Lexer<'a> {
         loop {
             let (byte, next) = (self.byte(0), self.byte(1));
             match byte {
-                0x01..=b' ' | 0x7f => self.at += 1,
+                // White space, control bytes, and a no-break space, alone (Latin-1) or as UTF-8.
+                0x01..=b' ' | 0x7f | 0xa0 => self.at += 1,
                 0 if self.at < self.bytes.len() => self.at += 1,
-                // A no-break space, alone (Latin-1) or as UTF-8.
-                0xa0 => self.at += 1,
                 0xc2 if next == 0xa0 => self.at += 2,
                 b'/' if next == b'*' => {
                     if let Some(tail) = self.block_comment() {
@@ -184,7 +183,7 @@ impl<'a> Lexer<'a> {
             (b'=' | b'!', b'=') if third == b'=' => self.take(1, Kind::Bad),
             (b'=', b'>') => self.take(1, Kind::Bad),
             (b'<', b'=') if third == b'>' => self.operator(3, Compare),
-            (b'<', b'=' | b'>' | b'@') | (b'>', b'=') | (b'!', b'=' | b'<' | b'>') | (b'=', b'=') => {
+            (b'<', b'@' | b'=' | b'>') | (b'!', b'<' | b'=' | b'>') | (b'>' | b'=', b'=') => {
                 self.operator(2, Compare)
             }
             (b'<', b'<') | (b'>', b'>') => self.operator(2, Arithmetic),
@@ -193,8 +192,7 @@ impl<'a> Lexer<'a> {
             (b'=' | b'<' | b'>', _) => self.operator(1, Compare),
             (b'|', b'|') => self.operator(2, Pipes),
             (b'&', b'&') => self.operator(2, And),
-            (b'-', b'>') => self.operator(if third == b'>' { 3 } else { 2 }, Arithmetic),
-            (b'#', b'>') => self.operator(if third == b'>' { 3 } else { 2 }, Arithmetic),
+            (b'-' | b'#', b'>') => self.operator(if third == b'>' { 3 } else { 2 }, Arithmetic),
             (b'+', _) => self.operator(1, Plus),
             (b'-', _) => self.operator(1, Minus),
             (b'*', _) => self.operator(1, Star),
@@ -207,11 +205,10 @@ impl<'a> Lexer<'a> {
     /// `@x`, `@@x`, `@>`, `:x`, `::`, `:=`, `?`, `$1`, `$$…$$`, `\N`.
     fn sigil(&mut self, byte: u8, next: u8) -> Token {
         match (byte, next) {
-            (b'@', b'>') => self.operator(2, Operator::Compare),
+            (b'@', b'>') | (b'?', b'|' | b'&') => self.operator(2, Operator::Compare),
             (b'@', b'`' | b'\'' | b'"') => self.take(1, Kind::Variable),
             (b':', b':') => self.operator(2, Operator::Cast),
             (b':', b'=') => self.operator(2, Operator::Assign),
-            (b'?', b'|' | b'&') => self.operator(2, Operator::Compare),
             (b'\\', b'N') => self.take(2, Kind::Word(Word::Constant)),
             (b'$', _) => self.dollar(),
             (b'@' | b':' | b'?', _) => {
@@ -310,11 +307,12 @@ impl<'a> Lexer<'a> {
         }
         let mut known = word(text);
         let mut end = len;
-        if known == Word::Plain && rest.get(len..len + 2).is_some_and(|next| next == b"/*") {
-            if let Some((joined, length)) = joined_word(rest) {
-                self.split = self.split.saturating_add(1);
-                (known, end) = (joined, length);
-            }
+        if known == Word::Plain
+            && rest.get(len..len + 2).is_some_and(|next| next == b"/*")
+            && let Some((joined, length)) = joined_word(rest)
+        {
+            self.split = self.split.saturating_add(1);
+            (known, end) = (joined, length);
         }
         self.take(end, Kind::Word(known))
     }

@@ -22,7 +22,7 @@ pub(crate) enum Begin {
 }
 
 /// Open parentheses that are remembered; deeper ones are counted only.
-const DEPTH: usize = 48;
+const DEPTH: usize = 32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {

@@ -152,10 +152,9 @@ impl Machine<'_> {
             }
             match step.kind {
                 Kind::Word(word) => {
-                    if matches!(word, Word::Call(_)) || !matches!(strongest, Word::Call(Call::Outside)) {
-                        if strongest != Word::Catalogue {
-                            strongest = word;
-                        }
+                    let outside = matches!(strongest, Word::Call(Call::Outside));
+                    if strongest != Word::Catalogue && (!outside || matches!(word, Word::Call(_))) {
+                        strongest = word;
                     }
                     if is_system_schema(self.text(last)) {
                         strongest = Word::Catalogue;

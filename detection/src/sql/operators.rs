@@ -251,12 +251,11 @@ impl Machine<'_> {
             let mut ahead = self.lexer;
             let token = ahead.token();
             match token.kind {
-                Kind::Word(Word::Quantifier) => {}
+                Kind::Word(Word::Quantifier) | Kind::Operator(Operator::Plus) => {}
                 Kind::Open => {
                     parenthesised = true;
                     self.push(Nest::Group, false);
                 }
-                Kind::Operator(Operator::Plus) => {}
                 Kind::Word(Word::Select) => {
                     self.lexer = ahead;
                     self.seen.add(Seen::UNION);

@@ -143,16 +143,16 @@ impl Scan<'_> {
     /// How the value as a whole begins.
     fn opening(&mut self, first: Kind, at: usize) -> Option<(Begin, Opening)> {
         Some(match first {
-            Kind::Number => (Begin::Operand, Opening::Number),
-            Kind::Operator(Operator::Minus | Operator::Plus) => (Begin::Operand, Opening::Number),
-            Kind::Operator(Operator::Unary) => (Begin::Operand, Opening::Expression),
+            Kind::Number | Kind::Operator(Operator::Minus | Operator::Plus) => {
+                (Begin::Operand, Opening::Number)
+            }
+            Kind::Operator(Operator::Unary)
+            | Kind::Open
+            | Kind::Text { .. }
+            | Kind::Variable
+            | Kind::Brace => (Begin::Operand, Opening::Expression),
             Kind::Operator(Operator::Pipes | Operator::And) | Kind::Close | Kind::Semicolon | Kind::Comma => {
                 (Begin::Operator, Opening::Fragment)
-            }
-            // Paths, formulas and wildcards begin with other operators.
-            Kind::Operator(_) => return None,
-            Kind::Open | Kind::Text { .. } | Kind::Variable | Kind::Brace => {
-                (Begin::Operand, Opening::Expression)
             }
             Kind::Name => (Begin::Operand, Opening::Word),
             Kind::Word(word) => {
@@ -204,6 +204,7 @@ impl Scan<'_> {
                     _ => (Begin::Operand, Opening::Word),
                 }
             }
+            // Paths, formulas and wildcards begin with other operators.
             _ => return None,
         })
     }
@@ -216,8 +217,12 @@ impl Scan<'_> {
         let (kind, _) = self.peek(at + 1);
         let continues = match kind {
             Kind::Operator(Operator::Unary | Operator::Cast | Operator::Assign) => false,
-            Kind::Operator(_) | Kind::Close | Kind::Semicolon | Kind::Comma | Kind::Comment => true,
-            Kind::Word(
+            Kind::Operator(_)
+            | Kind::Close
+            | Kind::Semicolon
+            | Kind::Comma
+            | Kind::Comment
+            | Kind::Word(
                 Word::Bool
                 | Word::Union
                 | Word::From
@@ -240,7 +245,6 @@ impl Scan<'_> {
                 | Word::Prefix
                 | Word::Call(Call::Choice),
             ) => true,
-            Kind::Text { .. } => quote != b'`',
             // At the beginning of a value, or glued to its first word, it closes a string for SQL Server to go on.
             Kind::Word(Word::Select | Word::Change | Word::Script | Word::Set | Word::Shutdown) => {
                 !self.bytes.get(..at).is_some_and(|head| head.iter().any(|byte| !is_name(*byte)))
@@ -326,9 +330,12 @@ impl Scan<'_> {
     fn joint(&mut self, at: usize, end: usize) -> Candidate {
         let (kind, after) = self.peek(end);
         let worth = match kind {
-            Kind::Number | Kind::Text { .. } | Kind::Open | Kind::Variable => true,
-            Kind::Operator(Operator::Unary | Operator::Minus | Operator::Plus) => true,
-            Kind::Word(Word::Prefix | Word::Constant | Word::Case) => true,
+            Kind::Number
+            | Kind::Text { .. }
+            | Kind::Open
+            | Kind::Variable
+            | Kind::Operator(Operator::Unary | Operator::Minus | Operator::Plus)
+            | Kind::Word(Word::Prefix | Word::Constant | Word::Case) => true,
             Kind::Word(_) => matches!(
                 self.peek(after).0,
                 Kind::Open

@@ -128,10 +128,13 @@ impl Machine<'_> {
                 match token.kind {
                     Kind::Word(Word::Call(Call::Outside)) => procedure = true,
                     Kind::Word(Word::Call(Call::Server)) if starts(self.text(token), b"sp_") => {
-                        procedure = true
+                        procedure = true;
                     }
-                    Kind::Word(_) | Kind::Dot | Kind::Name | Kind::Variable => {}
-                    Kind::Operator(Operator::Compare) => {}
+                    Kind::Word(_)
+                    | Kind::Dot
+                    | Kind::Name
+                    | Kind::Variable
+                    | Kind::Operator(Operator::Compare) => {}
                     _ => break,
                 }
                 token = ahead.token();
