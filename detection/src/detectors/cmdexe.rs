@@ -106,12 +106,11 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         let (entrance, len) = match *rest {
             [b'$' | b'<' | b'>', b'(', b'(', ..] => (None, 3),
             [b'$' | b'<' | b'>', b'(', ..] => (Some(Entrance::Substitution), 2),
-            [b'$' | b'<' | b'>', ..] => (None, 1),
+            [b'\\', b'n' | b'r', ..] => (Some(Entrance::Newline), 2),
+            [b'$' | b'<' | b'>' | b'\\', ..] => (None, 1),
             [b'`', ..] => (Some(Entrance::Backtick), 1),
             [b'&', ..] if entity(rest) > 0 => (None, entity(rest)),
             [b'\n' | b'\r', ..] => (Some(Entrance::Newline), 1),
-            [b'\\', b'n' | b'r', ..] => (Some(Entrance::Newline), 2),
-            [b'\\', ..] => (None, 1),
             _ => (Some(Entrance::Separator), 1),
         };
         at = from + len;
@@ -245,8 +244,9 @@ fn weigh(
     at: usize,
     add: &mut impl FnMut(&'static Fact),
 ) -> bool {
-    let bare_word = found.arguments == 0 && !found.located && !found.disguised && !(found.introduced && !found.common)
-        && found.effect != Some(Effect::Write);
+    let run_by_another = found.introduced && !found.common;
+    let told_apart = found.located || found.disguised || run_by_another || found.effect == Some(Effect::Write);
+    let bare_word = found.arguments == 0 && !told_apart;
     let tail = input.bytes.get(at + found.len..).unwrap_or_default();
     if entrance == Entrance::Start {
         // A whole value that is one word, or that merely starts like a command, is no command line.

@@ -82,7 +82,7 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     facts.add_if((inert || code) && is_address(host), &ADDRESS);
     facts.add_if(dotted && url.scheme.first().is_some_and(|byte| matches!(byte | 0x20, b'f' | b's')), &TRANSFER);
     let root = name.iter().filter(|byte| **byte == b'/').count() == 1;
-    facts.add_if(root && (inert || code) && query.is_none_or(|query| query.iter().all(|byte| *byte == b'?')) && input.place != Place::Json && inert, &ROOT);
+    facts.add_if(root && inert && query.is_none_or(|query| query.iter().all(|byte| *byte == b'?')) && input.place != Place::Json, &ROOT);
     facts.with(|facts| sink.report(skip..input.bytes.len(), facts));
 }
 

@@ -227,7 +227,7 @@ fn climbs(input: &Input<'_>, walked: &Walk, whole: bool, path: &[u8], add: &mut 
         (true, 2) if json && walked.names > 0 => add(&CLIMB_ONE),
         (true, 2) if !ordinary || !json => add(&CLIMB_TWO),
         (true, 3..) if !ordinary || !json => add(&CLIMB_FAR),
-        (true, 5..) | (false, 5..) => add(&TEXT_FAR),
+        (_, 5..) => add(&TEXT_FAR),
         _ => add(&TEXT_CLIMB),
     }
     if ordinary && !server_side(path) {

@@ -158,9 +158,9 @@ fn encoded(rest: &[u8]) -> Option<(u32, usize)> {
         at += 2;
     }
     let (high, low) = (lenient(rest.get(at))?, lenient(rest.get(at + 1))?);
-    let byte = (high << 4) + low & 0xff;
+    let byte = ((high << 4) + low) & 0xff;
     // Only the bytes that spell separators in two-byte form are worth such a reading.
-    (high < 16 && low < 16 || byte & 0xc0 == 0x80 || byte & 0xfe == 0xc0).then_some((byte, at + 2))
+    ((high < 16 && low < 16) || byte & 0xc0 == 0x80 || byte & 0xfe == 0xc0).then_some((byte, at + 2))
 }
 
 /// The unit that a lenient UTF-8 decoder makes of a lead byte and what follows, raw or percent-encoded.

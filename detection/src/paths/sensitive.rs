@@ -102,10 +102,8 @@ impl<'p> Names<'p> {
                 name,
                 &[b"drivers", b"config", b"inetsrv", b"cmd.exe", b"license.rtf", b"logfiles", b"sysprep"],
             ) || name.ends_with(b".ini")
-        } else if is(before, &[b".ssh", b".gnupg"]) {
-            true
         } else {
-            false
+            is(before, &[b".ssh", b".gnupg"])
         };
         (secret || is(name, SECRET)).then_some(Sensitivity::Secret)
     }
@@ -195,7 +193,10 @@ fn rooted(path: &[u8]) -> Option<Sensitivity> {
     let last = rest.rsplit(|byte| *byte == b'/').find(|name| !name.is_empty()).unwrap_or_default();
     let middle = |known: &[&[u8]]| rest.split(|byte| *byte == b'/').skip(1).any(|name| is(name, known));
     let server_file = || middle(SERVER_FOLDERS) || is_configuration(last);
-    let found = if is(first, &[b"etc"]) {
+    let whole_folder = is(first, &[b"etc", b"program files", b"program files (x86)"])
+        || (is(first, &[b"usr"])
+            && is(second, &[b"local", b"sbin", b"bin", b"lib", b"libexec", b"pkg", b"ports"]));
+    let found = if whole_folder {
         true
     } else if is(first, &[b"proc"]) {
         is(
@@ -236,12 +237,6 @@ fn rooted(path: &[u8]) -> Option<Sensitivity> {
     } else if is(first, &[b"home", b"users"]) {
         middle(&[b".ssh", b".bashrc", b".profile", b".bash_profile", b".config", b".logout", b".zshrc"])
             || is_configuration(last)
-    } else if is(first, &[b"usr"])
-        && is(second, &[b"local", b"sbin", b"bin", b"lib", b"libexec", b"pkg", b"ports"])
-    {
-        true
-    } else if is(first, &[b"program files", b"program files (x86)"]) {
-        true
     } else if is(
         first,
         &[b"usr", b"opt", b"srv", b"www", b"private", b"bitnami", b"mnt", b"app", b"volumes", b"library"],

@@ -297,7 +297,7 @@ fn is_globbed_program(full: &[u8]) -> bool {
     if !folders.iter().any(|folder| glob(first, folder)) {
         return false;
     }
-    let last = segments.clone().last().unwrap_or_default();
+    let last = segments.clone().next_back().unwrap_or_default();
     let plain = |byte: &u8| {
         byte.is_ascii_alphanumeric()
             || matches!(byte, b'?' | b'*' | b'[' | b']' | b'-' | b'!' | b'.' | b'_' | b'@' | b'$')

@@ -80,8 +80,7 @@ pub(crate) fn find(name: &[u8]) -> Option<Entry> {
 
 /// `python3.11`, `php8`, `perl5`.
 fn versioned(name: &[u8]) -> bool {
-    let base =
-        name.iter().position(|byte| byte.is_ascii_digit()).and_then(|at| name.get(..at)).unwrap_or_default();
+    let base = name.iter().position(u8::is_ascii_digit).and_then(|at| name.get(..at)).unwrap_or_default();
     matches!(base, b"python" | b"php" | b"perl" | b"ruby" | b"lua" | b"node" | b"tclsh")
         && name.iter().skip(base.len()).all(|byte| byte.is_ascii_digit() || *byte == b'.')
 }

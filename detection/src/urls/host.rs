@@ -126,7 +126,7 @@ fn of_ipv4(address: Ipv4Addr) -> Option<Reach> {
             Some(Reach::AwsMetadata)
         }
         [100, 100, 100, 200] | [192, 0, 0, 192] | [168, 63, 129, 16] => Some(Reach::Metadata),
-        [127, ..] | [0, ..] => Some(Reach::Loopback),
+        [127 | 0, ..] => Some(Reach::Loopback),
         [169, 254, ..] => Some(Reach::LinkLocal),
         [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Some(Reach::Private),
         _ => None,
@@ -141,8 +141,7 @@ fn ipv6(host: &[u8]) -> Option<Target> {
     // Mapped, compatible, translated (64:ff9b::/96) and 6to4 addresses hold an IPv4 address.
     let inside = match segments {
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low] if high != 0 => Some((high, low)),
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some((high, low)),
-        [0x2002, high, low, ..] => Some((high, low)),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => Some((high, low)),
         _ => None,
     };
     if let Some((high, low)) = inside {
