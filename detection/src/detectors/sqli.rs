@@ -46,7 +46,7 @@ use FactKind::{Breakout, Doubt, Effect, Lexical, Structure};
 static QUOTE: Fact = Fact::new("closes the string and goes on", Breakout, 50);
 static OWN_QUOTE: Fact = Fact::new("goes on after a string of its own", Breakout, 20);
 static NUMBER: Fact = Fact::new("goes on after a number", Breakout, 30);
-static WORD: Fact = Fact::new("goes on after a name", Breakout, 20);
+static WORD: Fact = Fact::new("goes on after a name", Breakout, 15);
 static FRAGMENT: Fact = Fact::new("begins in the middle of a statement", Breakout, 20);
 static EXPRESSION: Fact = Fact::new("is an expression", Structure, 20);
 static CLOSES: Fact = Fact::new("closes a parenthesis of the host", Breakout, 15);
@@ -74,7 +74,7 @@ static CONDITION: Fact = Fact::new("joins a condition", Effect, 20);
 static SUBQUERY: Fact = Fact::new("a subquery", Effect, 50);
 static ORDERED: Fact = Fact::new("orders by the number of a column", Effect, 50);
 static ORDERED_BY_NAME: Fact = Fact::new("orders or groups", Structure, 20);
-static EXTRACTS: Fact = Fact::new("tests text piece by piece", Effect, 50);
+static EXTRACTS: Fact = Fact::new("tests text piece by piece", Effect, 60);
 static DYNAMIC: Fact = Fact::new("runs a statement that it builds", Effect, 60);
 static CONDITION_LAST: Fact = Fact::new("a condition ends the value", Effect, 30);
 static SPLICE: Fact = Fact::new("joins the host's two quotes with an operator", Effect, 20);
@@ -91,6 +91,8 @@ static EMBEDDED: Fact = Fact::new("holds a statement", Structure, 30);
 static EXECUTED: Fact = Fact::new("hides in executable comments", Lexical, 40);
 static SPACED: Fact = Fact::new("comments instead of white space", Lexical, 20);
 static FLOOD: Fact = Fact::new("more beginnings than a text has", Structure, 60);
+static GLUED: Fact = Fact::new("or between the host's quote and another", Effect, 50);
+static UNION_LAST: Fact = Fact::new("union select ends the value", Effect, 50);
 static PROSE: Fact = Fact::new("reads as prose", Doubt, 40);
 
 /// Length up to which an operator between two quotes is all that a value is about.
@@ -268,6 +270,8 @@ impl Case<'_> {
                 &UNION_WIDE
             } else if columns || from {
                 &UNION
+            } else if self.run.tail == Tail::Wanting {
+                &UNION_LAST
             } else {
                 &UNION_WORDS
             });
@@ -289,6 +293,7 @@ impl Case<'_> {
         facts.add_if(self.seen(Seen::OUTFILE), &OUTFILE);
         facts.add_if(self.seen(Seen::PROCEDURE), &PROCEDURE);
         facts.add_if(self.constant(), &CONSTANT);
+        facts.add_if(!self.constant() && self.glued(), &GLUED);
         facts.add_if(self.seen(Seen::CONDITION), &CONDITION);
         facts.add_if(self.seen(Seen::CONSTANT_TRUTH), &TRUTH);
         facts.add_if(self.seen(Seen::CATALOGUE), &CATALOGUE);
@@ -303,6 +308,17 @@ impl Case<'_> {
     fn constant(&self) -> bool {
         let probe = self.seen(Seen::FALSE_CONDITION) && self.run.tail != Tail::Broken;
         self.seen(Seen::CONSTANT_CONDITION) || probe
+    }
+
+    /// `'or'a='a`: no white space, and a comparison behind it.
+    fn glued(&self) -> bool {
+        let rest = self.bytes.get(self.run.start..).unwrap_or_default();
+        let quote = rest.get(2).copied();
+        self.opening == Opening::Quote
+            && rest.get(..2).is_some_and(|word| word.eq_ignore_ascii_case(b"or"))
+            && matches!(quote, Some(b'\'' | b'"'))
+            && rest.len() <= SHORT
+            && memchr::memchr(b'=', rest).is_some_and(|at| memchr::memrchr(self.quote(), rest) > Some(at))
     }
 
     fn extracts(&self) -> bool {
@@ -355,7 +371,7 @@ impl Case<'_> {
             facts.add_if(changes || (selects && sql), &SQL_ONLY);
         } else if self.whole() {
             facts.add_if(self.opening == Opening::Expression, &WHOLE_EXPRESSION);
-            let sure = Seen::UNION.and(Seen::DELAY).and(Seen::SUBQUERY).and(Seen::ORDERED);
+            let sure = Seen::UNION.and(Seen::DELAY).and(Seen::SUBQUERY).and(Seen::ORDERED).and(Seen::STATEMENT);
             facts.add_if(self.constant() || self.seen(sure), &ALL_OF_IT);
         }
     }
