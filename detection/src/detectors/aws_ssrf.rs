@@ -25,7 +25,7 @@
 
 use crate::{
     Class, Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink,
-    urls::{Reach, Url},
+    urls::{Reach, URLS, Url},
 };
 
 pub(super) static DETECTOR: Detector = Detector { signal: Signal::AwsSsrf, name: "aws_ssrf", version: 1, gate, run };
@@ -48,7 +48,8 @@ static RUNTIME_PATHS: &[&[u8]] = &[
 
 fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     let mut from = 0;
-    while let Some(url) = Url::find(input.bytes, from) {
+    for _ in 0..URLS {
+        let Some(url) = Url::find(input.bytes, from) else { break };
         from = url.start + url.scheme.len() + 1;
         judge(input, &url, sink);
     }

@@ -26,6 +26,8 @@
 //!
 //! CWE-77, CWE-78, CAPEC-88; POSIX Shell Command Language, section 2; OWASP Command Injection.
 
+use std::cell::OnceCell;
+
 use picket_request::Place;
 
 use crate::{
@@ -95,8 +97,10 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         // Not a text.
         return;
     }
+    // Looking around costs a pass over the value, so it is done once and only where a command was found.
+    let around = OnceCell::new();
     if may_start(bytes) {
-        judge(input, 0, 0, Entrance::Start, sink);
+        judge(input, &around, 0, 0, Entrance::Start, sink);
     }
     let mut at = 0;
     while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
@@ -125,7 +129,7 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
             at += 1;
         }
         if bytes.get(at..).is_some_and(may_start) {
-            judge(input, from, at, entrance, sink);
+            judge(input, &around, from, at, entrance, sink);
         }
     }
 }
@@ -174,7 +178,7 @@ fn surroundings(input: &Input<'_>) -> Surroundings {
     Surroundings { code, inline: outside_words(input.bytes) >= 3 }
 }
 
-fn judge(input: &Input<'_>, from: usize, at: usize, entrance: Entrance, sink: &mut Sink<'_>) {
+fn judge(input: &Input<'_>, around: &OnceCell<Surroundings>, from: usize, at: usize, entrance: Entrance, sink: &mut Sink<'_>) {
     let bytes = input.bytes;
     let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) else { return };
     let mut facts = Evidence::default();
@@ -222,7 +226,7 @@ fn judge(input: &Input<'_>, from: usize, at: usize, entrance: Entrance, sink: &m
     if entrance == Entrance::Newline && input.shape().lines > 4 {
         return;
     }
-    let around = surroundings(input);
+    let around = around.get_or_init(|| surroundings(input));
     if quote && !leading && !around.code && matches!(entrance, Entrance::Separator | Entrance::Newline) {
         add(&QUOTE);
     }

@@ -29,7 +29,7 @@ use picket_request::Place;
 
 use crate::{
     Class, Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink,
-    urls::{Reach, Target, Url, is},
+    urls::{Reach, Target, URLS, Url, is},
 };
 
 pub(super) static DETECTOR: Detector = Detector { signal: Signal::Ssrf, name: "ssrf", version: 1, gate, run };
@@ -57,7 +57,8 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         judge(input, &url, sink);
     }
     let mut from = 0;
-    while let Some(url) = Url::find(input.bytes, from) {
+    for _ in 0..URLS {
+        let Some(url) = Url::find(input.bytes, from) else { break };
         judge(input, &url, sink);
         // What follows the scheme may be a URL again: `jar:http://…`, `https://proxy/?url=http://…`.
         from = (url.start + url.scheme.len() + 1).max(from + 1);

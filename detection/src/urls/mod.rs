@@ -6,6 +6,11 @@ mod host;
 
 pub(crate) use host::{Reach, Target, target};
 
+/// Longest URL that is looked at; what is longer has its target in front.
+const URL: usize = 512;
+/// URLs of one value that are looked at.
+pub(crate) const URLS: usize = 1024;
+
 /// A URL found in a text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Url<'v> {
@@ -58,7 +63,7 @@ impl<'v> Url<'v> {
         let rest = bytes.get(from..).unwrap_or_default();
         let len = rest
             .iter()
-            .take(2048)
+            .take(URL)
             .position(|byte| {
                 matches!(
                     byte,
@@ -76,7 +81,7 @@ impl<'v> Url<'v> {
                         | b','
                 )
             })
-            .unwrap_or(rest.len().min(2048));
+            .unwrap_or(rest.len().min(URL));
         let rest = rest.get(..len).unwrap_or_default();
         let end =
             rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#' | b'\\')).unwrap_or(rest.len());
