@@ -19,7 +19,10 @@
 //! # References
 //! CVE-2021-44228; Apache Log4j 2 manual, "Lookups"; CWE-917.
 
-use crate::{Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink};
+use crate::{
+    Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
+    bytes::{contains_ignore_case, find_ignore_case},
+};
 
 pub(super) static DETECTOR: Detector =
     Detector { signal: Signal::Log4jJndi, name: "log4j_jndi", version: 1, gate, run };
@@ -75,6 +78,14 @@ fn run(input: &Input<'_>, scratch: &mut Scratch, sink: &mut Sink<'_>) {
             folded.push(byte.to_ascii_lowercase());
         }
         at += 1;
+    }
+    // Braces as entities that few decoders know: `$&lbrace;jndi:`.
+    if let Some(at) = find_ignore_case(bytes, b"jndi:") {
+        let before = bytes.get(at.saturating_sub(12)..at).unwrap_or_default();
+        if contains_ignore_case(before, b"$&l") {
+            sink.report(at..bytes.len(), &[&LOOKUP]);
+            return;
+        }
     }
     // A lookup without its end: what logs it may well add the end.
     while let Some((start, from)) = marks.pop() {

@@ -29,6 +29,7 @@ static NODE: Fact = Fact::new("loads a module or reaches the process in Node.js"
 static PYTHON: Fact = Fact::new("imports, runs or walks to the insides in Python", FactKind::Structure, 105);
 static RUBY: Fact = Fact::new("runs a command in Ruby", FactKind::Structure, 105);
 static PERL: Fact = Fact::new("evaluates or runs a command in Perl", FactKind::Structure, 105);
+static VBSCRIPT: Fact = Fact::new("runs VBScript on the server", FactKind::Structure, 105);
 static LOOP: Fact = Fact::new("a loop without end as the whole value", FactKind::Effect, 100);
 static STATEMENT: Fact = Fact::new("is a statement of a server's JavaScript", FactKind::Structure, 100);
 static FLIGHT: Fact = Fact::new("a reference into a module in a server component's reply", FactKind::Effect, 105);
@@ -48,6 +49,10 @@ const RUBY_CALLS: &[&[u8]] = &[
     b"kernel.exec", b"kernel.system", b"kernel.open", b"io.popen(", b"process.spawn(", b"open3.", b"%x(", b"%x{", b"%x[", b"instance_eval(", b"class_eval(", b"file.read(/etc", b"send(:system", b"send(:eval", b"dir.glob(", b"io.read(",
 ];
 const PERL_CALLS: &[&[u8]] = &[b"qx{", b"qx(", b"qx/", b"@{[system", b"io::socket", b"perl-e", b"core::system", b"core::exec", b"use io::"];
+
+/// Classic ASP, whose joins by `&` a query splits: what stays whole is enough.
+const VBSCRIPT_CALLS: &[&[u8]] =
+    &[b"server.scripttimeout", b"onerrorresumenext", b"server.createobject(", b"createobject(wscript", b"execute(request", b"eval(request", b"executeglobal"];
 
 pub(super) static DETECTOR: Detector =
     Detector { signal: Signal::CodeInjection, name: "script_injection", version: 1, gate: |_| false, run };
@@ -69,7 +74,7 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         .filter(|b| !matches!(b, b' ' | b'\t' | b'\r' | b'\'' | b'"' | b'`' | b'+'))
         .map(u8::to_ascii_lowercase)
         .collect();
-    for (calls, fact) in [(NODE_CALLS, &NODE), (PYTHON_CALLS, &PYTHON), (RUBY_CALLS, &RUBY), (PERL_CALLS, &PERL)] {
+    for (calls, fact) in [(NODE_CALLS, &NODE), (PYTHON_CALLS, &PYTHON), (RUBY_CALLS, &RUBY), (PERL_CALLS, &PERL), (VBSCRIPT_CALLS, &VBSCRIPT)] {
         if let Some(call) = calls.iter().find(|call| memchr::memmem::find(&bare, call).is_some()) {
             let head = call.get(..call.iter().position(|b| !b.is_ascii_alphanumeric() && *b != b'_').unwrap_or(call.len())).unwrap_or_default();
             let at = find_ignore_case(bytes, head).unwrap_or(0);

@@ -65,7 +65,7 @@ fn is_name_parameter(input: &Input<'_>) -> bool {
         && input.name.len() >= 8
         && input.bytes.len() < 128
         && contains_ignore_case(input.name, b"filename")
-        && memchr::memchr2(b'/', b':', input.bytes).is_none()
+        && (memchr::memchr2(b'/', b':', input.bytes).is_none() || memchr::memmem::find(input.bytes, b"../").is_some())
 }
 
 /// Headers in which upload scripts hand on a file's name.

@@ -183,11 +183,9 @@ impl Surroundings<'_> {
                 facts[count] = fact;
                 count += 1;
             }
-            if !matches!(hit.fact.kind, FactKind::Effect) {
-                if self.input.shape().is_prose() {
-                    facts[count] = &PROSE;
-                    count += 1;
-                }
+            if !matches!(hit.fact.kind, FactKind::Effect) && self.input.shape().is_prose() {
+                facts[count] = &PROSE;
+                count += 1;
             }
             sink.report(hit.span.clone(), facts.get(..count).unwrap_or_default());
         }
@@ -286,7 +284,8 @@ fn urls(surroundings: &Surroundings<'_>, sink: &mut Sink<'_>) {
         Follow::Idle => sink.report(0..bytes.len(), &[&IDLE_URL]),
         _ => {}
     }
-    let mut at = 1;
+    const SCHEMES: u32 = 64;
+    let (mut at, mut read) = (1, 0);
     // Each search goes on behind the last find; what follows a scheme is read once, because finds do not overlap.
     while let Some(found) = find_ignore_case(bytes.get(at..).unwrap_or_default(), b"script:") {
         let end = at + found + 7;
@@ -295,8 +294,10 @@ fn urls(surroundings: &Surroundings<'_>, sink: &mut Sink<'_>) {
         let lead = bytes.get(..start).unwrap_or_default().trim_ascii_end();
         let word = bytes.get(start..end).unwrap_or_default();
         if follow(word) >= Follow::Idle && follow(bytes.get(start..).unwrap_or_default()) == Follow::Script {
-            let window = bytes.get(..bytes.len().min(end + 512)).unwrap_or_default();
-            let strong = effect(window, end).effect;
+            // A flood of schemes is read no further than this; links, which need no reading, are found anywhere.
+            let window = bytes.get(..bytes.len().min(end + 256)).unwrap_or_default();
+            let strong = if read < SCHEMES { effect(window, end).effect } else { Effect::None };
+            read += 1;
             let inside = lead.ends_with(b"](") || lead.ends_with(b"](<") || lead.ends_with(b"url(") || lead.ends_with(b"]:");
             if inside {
                 surroundings.report(sink, &Hit { fact: &SCRIPT_URL_INSIDE, span: start..end, value: 0..0, shown: false }, &[]);

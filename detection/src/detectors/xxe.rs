@@ -20,6 +20,8 @@
 //! # References
 //! W3C XML 1.0 section 4.2.2; W3C XInclude 1.0; CWE-611; CWE-776.
 
+use picket_request::Place;
+
 use crate::{
     Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
     bytes::{contains_ignore_case, find_ignore_case, starts_ignore_case},
@@ -64,7 +66,7 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         sink.report(at..at + 11, &[&INCLUDE]);
     }
     if let Some(at) = find_ignore_case(bytes, b"document('").or_else(|| find_ignore_case(bytes, b"document(\""))
-        && contains_ignore_case(bytes, b"xsl:")
+        && (contains_ignore_case(bytes, b"xsl:") || matches!(input.place, Place::Xml | Place::XmlMarkup))
     {
         sink.report(at..at + 10, &[&DOCUMENT]);
     }

@@ -75,6 +75,11 @@ fn begins_statement(text: &[u8]) -> bool {
 
 fn wrappers(input: &Input<'_>, sink: &mut Sink<'_>) {
     let bytes = input.bytes;
+    // PHP reads `data:` without slashes too. Pages send files so in bodies, and nobody in a query or as a name.
+    let named = matches!(input.place, Place::Query | Place::QueryKey | Place::FormKey | Place::JsonKey | Place::XmlMarkup);
+    if named && bytes.len() < 1024 && starts_ignore_case(bytes, b"data:text/plain") {
+        sink.report(0..bytes.len(), &[&WRAPPER]);
+    }
     let mut at = 0;
     while let Some(found) = memchr::memmem::find(bytes.get(at..).unwrap_or_default(), b"://") {
         let end = at + found;
