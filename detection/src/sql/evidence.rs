@@ -122,6 +122,8 @@ pub(crate) struct Run {
     /// Where it began and how far it came.
     pub(crate) start: usize,
     pub(crate) end: usize,
+    /// How far it came before it followed a script without its grammar.
+    pub(crate) strict: usize,
     pub(crate) seen: Seen,
     pub(crate) tail: Tail,
     /// Tokens that fitted.

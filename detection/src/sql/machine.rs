@@ -166,7 +166,7 @@ pub(crate) fn recognise(bytes: &[u8], at: usize, begin: Begin, bound: u32) -> Ru
         machine.frames[0].condition.constant = false;
         machine.frames[0].condition.operands[0] = 2;
     }
-    let (mut tokens, mut end) = (0, at);
+    let (mut tokens, mut end, mut strict) = (0, at, at);
     let tail = loop {
         if tokens >= bound {
             break Tail::Cut;
@@ -184,6 +184,9 @@ pub(crate) fn recognise(bytes: &[u8], at: usize, begin: Begin, bound: u32) -> Ru
         machine.last = token.kind;
         tokens += 1;
         end = machine.lexer.at();
+        if machine.mode != Mode::Lenient {
+            strict = end;
+        }
         if let Kind::Text { quote, open: true } = token.kind {
             machine.finish_all(true);
             // What the attacker leaves open is short; a long text without a further quote is only text.
@@ -198,6 +201,7 @@ pub(crate) fn recognise(bytes: &[u8], at: usize, begin: Begin, bound: u32) -> Ru
     Run {
         start: at,
         end,
+        strict,
         seen: machine.seen,
         tail,
         tokens,

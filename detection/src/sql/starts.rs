@@ -38,9 +38,9 @@ pub(crate) enum Opening {
 }
 
 /// Tokens that one run may take.
-const RUN_TOKENS: u32 = 4096;
+const RUN_TOKENS: u32 = 2048;
 /// All runs together may read this many times the value …
-const READ_FACTOR: usize = 24;
+const READ_FACTOR: usize = 8;
 /// … plus this many bytes.
 const READ_BASE: usize = 4096;
 /// What a token costs on top of its bytes.
@@ -49,13 +49,14 @@ const TOKEN_COST: usize = 4;
 /// Runs the recogniser wherever it is worth it. `visit` gets each run and says whether to go on. Gives whether the
 /// bound on the cost was reached with beginnings left.
 pub(crate) fn runs(bytes: &[u8], mut visit: impl FnMut(&Run, Opening) -> bool) -> bool {
-    let mut scan = Scan { bytes, left: bytes.len() * READ_FACTOR + READ_BASE, covered: 0 };
+    let mut scan = Scan { bytes, left: bytes.len() * READ_FACTOR + READ_BASE, covered: 0, read: 0 };
     let first = Lexer::new(bytes, 0).peek();
     let at = first.start;
     if let Some((begin, opening)) = scan.opening(first.kind, at) {
         let run = scan.run(at, begin);
         if run.tokens > 2 {
-            scan.covered = run.end;
+            scan.covered = run.strict;
+            scan.read = run.end;
         }
         if !visit(&run, opening) {
             return false;
@@ -90,7 +91,8 @@ pub(crate) fn runs(bytes: &[u8], mut visit: impl FnMut(&Run, Opening) -> bool) -
         if let Some((from, begin, opening)) = candidate {
             let run = scan.run(from, begin);
             if run.tokens > 2 && !matches!(opening, Opening::Quote | Opening::OwnQuote) {
-                scan.covered = scan.covered.max(run.end);
+                scan.covered = scan.covered.max(run.strict);
+                scan.read = scan.read.max(run.end);
             }
             if !visit(&run, opening) {
                 return false;
@@ -121,6 +123,8 @@ struct Scan<'a> {
     left: usize,
     /// How far a run that did not begin at a quote has read.
     covered: usize,
+    /// The same, with scripts whose grammar was not followed.
+    read: usize,
 }
 
 impl Scan<'_> {
@@ -255,7 +259,7 @@ impl Scan<'_> {
             return None;
         }
         let own = self.opened_before(at, quote);
-        if own && at < self.covered {
+        if own && at < self.read {
             // It ends a string of a statement that was read already.
             return None;
         }
@@ -375,9 +379,11 @@ impl Scan<'_> {
             Word::Compare if text.eq_ignore_ascii_case(b"rlike") || text.eq_ignore_ascii_case(b"regexp") => {
                 Some((at, Begin::Operator, self.before(at)))
             }
-            Word::Select | Word::Change | Word::Exec | Word::Script => {
-                Some((at, Begin::Statement, Opening::LaterStatement))
-            }
+            Word::Select | Word::Change | Word::Exec => Some((at, Begin::Statement, Opening::LaterStatement)),
+            Word::Script => match self.peek(at + len).0 {
+                Kind::Variable => Some((at, Begin::Statement, Opening::LaterStatement)),
+                _ => None,
+            },
             Word::Call(Call::SureDelay | Call::Error | Call::Outside | Call::Delay) => {
                 let (kind, _) = self.peek(at + len);
                 matches!(kind, Kind::Open | Kind::Dot).then(|| (at, Begin::Operand, Opening::Later))
