@@ -68,14 +68,22 @@ impl Layer {
         fs::set_permissions(place, fs::Permissions::from_mode(0o755))
     }
 
+    /// Puts a file with this content and this mode into the layer.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn put_bytes(&self, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
+        let place = self.place(name)?;
+        fs::write(&place, bytes)?;
+        fs::set_permissions(place, fs::Permissions::from_mode(mode))
+    }
+
     /// Puts a script into the layer, with its run bits set.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn put_script(&self, name: &str, script: &str) -> io::Result<()> {
-        let place = self.place(name)?;
-        fs::write(&place, script)?;
-        fs::set_permissions(place, fs::Permissions::from_mode(0o755))
+        self.put_bytes(name, script.as_bytes(), 0o755)
     }
 
     fn place(&self, name: &str) -> io::Result<PathBuf> {

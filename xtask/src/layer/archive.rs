@@ -28,25 +28,37 @@ pub(super) fn pack(files: &[(&str, &[u8])]) -> io::Result<Vec<u8>> {
     Ok(zip.finish()?.into_inner())
 }
 
+/// The files of a zip, with their modes.
+///
+/// # Errors
+/// When the zip cannot be read.
+pub(super) fn unpack(bytes: &[u8]) -> io::Result<Vec<(String, Vec<u8>, u32)>> {
+    let mut zip = ZipArchive::new(Cursor::new(bytes)).map_err(io::Error::other)?;
+    let mut files = Vec::new();
+    for index in 0..zip.len() {
+        let mut file = zip.by_index(index).map_err(io::Error::other)?;
+        let name = file.name().map_err(io::Error::other)?.into_owned();
+        let mode = file.unix_mode().unwrap_or_default() & 0o777;
+        let mut content = Vec::new();
+        file.read_to_end(&mut content)?;
+        files.push((name, content, mode));
+    }
+    Ok(files)
+}
+
 /// Reads a layer's zip back: every file has its run bits, and a script has no carriage return that its interpreter would read.
 ///
 /// # Errors
 /// What is wrong, in words.
 pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
-    let mut zip =
-        ZipArchive::new(Cursor::new(bytes)).map_err(|error| format!("the zip cannot be read: {error}"))?;
-    if zip.is_empty() {
+    let files = unpack(bytes).map_err(|error| format!("the zip cannot be read: {error}"))?;
+    if files.is_empty() {
         return Err("the zip is empty".to_owned());
     }
-    for index in 0..zip.len() {
-        let mut file = zip.by_index(index).map_err(|error| format!("the zip cannot be read: {error}"))?;
-        let name =
-            file.name().map_err(|error| format!("a name in the zip cannot be read: {error}"))?.into_owned();
-        if file.unix_mode().is_none_or(|mode| mode & 0o777 != MODE) {
-            return Err(format!("{name} has mode {:o}, not {MODE:o}", file.unix_mode().unwrap_or_default()));
+    for (name, content, mode) in files {
+        if mode != MODE {
+            return Err(format!("{name} has mode {mode:o}, not {MODE:o}"));
         }
-        let mut content = Vec::new();
-        file.read_to_end(&mut content).map_err(|error| format!("{name} cannot be read: {error}"))?;
         let first_line = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
         if first_line.starts_with(b"#!") && first_line.ends_with(b"\r") {
             return Err(format!("{name} is a script with CRLF line ends"));

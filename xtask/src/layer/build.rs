@@ -55,7 +55,7 @@ impl Architecture {
         }
     }
 
-    fn is_this_machine(self) -> bool {
+    pub(super) fn is_this_machine(self) -> bool {
         self.triple().starts_with(std::env::consts::ARCH)
     }
 }

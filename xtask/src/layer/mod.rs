@@ -4,6 +4,7 @@
 mod archive;
 mod build;
 mod elf;
+mod trial;
 
 use std::fs;
 use std::path::Path;
@@ -72,6 +73,7 @@ fn one(architecture: Architecture, options: &Options) -> Result<(), build::Failu
     );
     if options.check {
         check(architecture, &binaries, &zip)?;
+        trial::run(architecture, &zip).map_err(build::Failure::Broken)?;
         println!("layer: {} holds what is promised", architecture.name());
     }
     if options.twice {
