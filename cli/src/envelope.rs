@@ -1,8 +1,8 @@
 //! A recorded request in the event shape of each source that carries HTTP, with what the platform does to it on the way.
 //!
 //! What a platform changes cannot be undone by whoever reads its event: JSON strings carry no bytes that are not UTF-8,
-//! so escapes that decode to such bytes are lost where a platform decodes parameters (REST), and header bytes from 0x80
-//! arrive as characters. Everything else must give the same verdict as the request itself.
+//! so escapes that decode to such bytes (overlong UTF-8) are lost where a platform decodes parameters (REST), and header
+//! bytes that are not UTF-8 arrive as characters. Everything else must give the same verdict as the request itself.
 
 use std::collections::BTreeMap;
 
@@ -42,8 +42,10 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// A header as text: what is not UTF-8 is read as ISO 8859-1.
 fn characters(bytes: &[u8]) -> String {
-    bytes.iter().copied().map(char::from).collect()
+    std::str::from_utf8(bytes)
+        .map_or_else(|_| bytes.iter().copied().map(char::from).collect(), str::to_owned)
 }
 
 fn decoded(bytes: &[u8]) -> String {
@@ -170,7 +172,12 @@ fn http_v2(request: &Recorded, domain: &str) -> Value {
 fn alb(request: &Recorded) -> Value {
     let (body, encoded) = body(request);
     let mut headers = headers(request, true);
-    headers.insert("x-forwarded-for".to_owned(), vec![ADDRESS.to_owned()]);
+    // A load balancer appends the client's address to what the client claims.
+    let forwarded = headers.entry("x-forwarded-for".to_owned()).or_default();
+    match forwarded.last_mut() {
+        Some(claimed) => *claimed = format!("{claimed}, {ADDRESS}"),
+        None => forwarded.push(ADDRESS.to_owned()),
+    }
     json!({
         "requestContext": {
             "elb": { "targetGroupArn": "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop/6d0ecf831eec9f09" },
