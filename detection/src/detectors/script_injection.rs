@@ -75,7 +75,10 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         .map(u8::to_ascii_lowercase)
         .collect();
     for (calls, fact) in [(NODE_CALLS, &NODE), (PYTHON_CALLS, &PYTHON), (RUBY_CALLS, &RUBY), (PERL_CALLS, &PERL), (VBSCRIPT_CALLS, &VBSCRIPT)] {
-        if let Some(call) = calls.iter().find(|call| memchr::memmem::find(&bare, call).is_some()) {
+        let there = |call: &&&[u8]| {
+            memchr::memmem::find(&bare, call).is_some() && (!call.starts_with(b"qx") || has_word(bytes, *b"qx"))
+        };
+        if let Some(call) = calls.iter().find(there) {
             let head = call.get(..call.iter().position(|b| !b.is_ascii_alphanumeric() && *b != b'_').unwrap_or(call.len())).unwrap_or_default();
             let at = find_ignore_case(bytes, head).unwrap_or(0);
             let span = at..bytes.len().min(at + 60);
@@ -93,6 +96,16 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     {
         sink.report(0..bytes.len(), &[&FLIGHT]);
     }
+}
+
+/// Whether two letters stand as a word of their own: `qx/` is Perl, and the end of `http://example.qx/` is not.
+fn has_word(bytes: &[u8], word: [u8; 2]) -> bool {
+    bytes.windows(2).enumerate().any(|(at, pair)| {
+        pair.eq_ignore_ascii_case(&word)
+            && at.checked_sub(1).and_then(|before| bytes.get(before)).is_none_or(|&before| {
+                !(before.is_ascii_alphanumeric() || matches!(before, b'_' | b'.' | b'-' | b'/'))
+            })
+    })
 }
 
 /// Statements that mean something only when they are all there is.
