@@ -332,7 +332,8 @@ impl Case<'_> {
                 facts.add(&COMMENT);
                 facts.add_if(!effects && !self.phrase() && self.after_a_word(), &SIGN_IN);
             }
-            Tail::Comment if begun => facts.add(if effects { &COMMENT } else { &REMARK }),
+            Tail::Comment if effects && !self.stated() => facts.add(&COMMENT),
+            Tail::Comment if begun => facts.add(&REMARK),
             Tail::OpenText(quote) if self.quoted() && self.quote() == quote => {
                 facts.add(&BALANCED);
                 // `"like"` and `"*"` are words in quotation marks.

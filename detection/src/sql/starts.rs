@@ -394,7 +394,13 @@ impl Scan<'_> {
 
     /// What stands before a sign or word in the middle of the value.
     fn before(&self, at: usize) -> Opening {
-        let head = self.bytes.get(..at).unwrap_or_default().trim_ascii();
+        let mut head = self.bytes.get(..at).unwrap_or_default().trim_ascii();
+        // `7)) order by 1`: what counts is what stands before the parentheses that are closed.
+        const CLOSERS: usize = 8;
+        for _ in 0..CLOSERS {
+            let Some(rest) = head.strip_suffix(b")") else { break };
+            head = rest.trim_ascii_end();
+        }
         let last = head.iter().rev().take(24).take_while(|byte| is_name(**byte) || **byte == b'.').count();
         if last == 0 {
             return if head.is_empty() { Opening::Fragment } else { Opening::Later };
