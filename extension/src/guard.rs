@@ -229,8 +229,9 @@ impl Inspector for Guard {
     }
 
     fn observes(&self, _invocation: &Invocation) -> bool {
-        // Only the form of the answer is wanted, and only until somebody has said it.
-        self.parts.response == ResponseForm::Auto
+        // Only the form of the answer is wanted, and only until an answer has shown it: each look costs another hop to
+        // a thread.
+        self.parts.response == ResponseForm::Auto && self.learned.load(Ordering::Relaxed) == UNKNOWN
     }
 
     fn answered(&self, _invocation: &Invocation, observation: &Observation) {
