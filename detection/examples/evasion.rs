@@ -57,8 +57,7 @@ impl Rewriter {
     fn suits(&self, signal: Signal) -> bool {
         match self.suits {
             For::All => true,
-            For::AnyCase => signal == Signal::Sqli,
-            For::Sql => signal == Signal::Sqli,
+            For::AnyCase | For::Sql => signal == Signal::Sqli,
             For::Markup => signal == Signal::Xss,
             For::Shell => signal == Signal::Cmdexe,
         }

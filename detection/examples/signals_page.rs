@@ -5,16 +5,6 @@ use std::{fs, path::Path};
 use picket_detection::{Catalogue, Detector, Signal};
 use picket_request::Anomaly;
 
-/// The sections that every detector's file opens with, in this order.
-pub(crate) const SECTIONS: &[&str] = &[
-    "What it detects",
-    "Why it matters",
-    "Example",
-    "Known false positives",
-    "Evasions covered",
-    "References",
-];
-
 fn main() {
     print!("{}", page());
 }

@@ -4,6 +4,8 @@
 //! An outcome is the same with fresh and with used memory, spans lie inside their view, fuel is not overdrawn, and a value
 //! in the middle of others gives what it gives alone.
 
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be read fails the test")]
+
 #![expect(clippy::panic, reason = "a broken fixture ends the test")]
 
 use std::{fs, path::Path};
