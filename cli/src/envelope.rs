@@ -44,8 +44,7 @@ fn text(bytes: &[u8]) -> String {
 
 /// A header as text: what is not UTF-8 is read as ISO 8859-1.
 fn characters(bytes: &[u8]) -> String {
-    std::str::from_utf8(bytes)
-        .map_or_else(|_| bytes.iter().copied().map(char::from).collect(), str::to_owned)
+    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().copied().map(char::from).collect(), str::to_owned)
 }
 
 fn decoded(bytes: &[u8]) -> String {

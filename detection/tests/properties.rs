@@ -5,7 +5,6 @@
 //! in the middle of others gives what it gives alone.
 
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be read fails the test")]
-
 #![expect(clippy::panic, reason = "a broken fixture ends the test")]
 
 use std::{fs, path::Path};
