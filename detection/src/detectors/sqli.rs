@@ -32,9 +32,11 @@
 //! CWE-89; OWASP Testing Guide WSTG-INPV-05; MySQL, PostgreSQL, SQL Server, Oracle and SQLite reference manuals on
 //! lexical structure and comments.
 
+use std::ops::Range;
+
 use crate::{
     Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink, Tier, limits,
-    sql::{Opening, Run, Seen, Tail, runs},
+    sql::{Opening, Run, Seen, Tail, runs, within_prose},
 };
 
 /// The detector.
@@ -110,46 +112,78 @@ fn gate(input: &Input<'_>) -> bool {
 }
 
 fn run(input: &Input<'_>, scratch: &mut Scratch, sink: &mut Sink<'_>) {
-    if look(input, input.bytes, sink) || !interleaved(input) {
+    let all = 0..input.bytes.len();
+    if look_twice(input, all.clone(), scratch, sink) {
         return;
+    }
+    if let Some(inner) = within_prose(input.bytes) {
+        look_twice(input, inner, scratch, sink);
+    }
+}
+
+/// Looks at a part of the value, and at what is left of it where a percent sign stands before every character.
+fn look_twice(input: &Input<'_>, part: Range<usize>, scratch: &mut Scratch, sink: &mut Sink<'_>) -> bool {
+    let bytes = input.bytes.get(part.clone()).unwrap_or_default();
+    let padded = bytes.len() < input.bytes.len();
+    if (Look { input, bytes, from: part.start, padded, exact: true }).report(sink) {
+        return true;
+    }
+    if !interleaved(input, bytes) {
+        return false;
     }
     let mut text = std::mem::take(&mut scratch.sql);
     text.clear();
-    text.extend(input.bytes.iter().filter(|byte| **byte != b'%'));
-    look(input, &text, sink);
+    text.extend(bytes.iter().filter(|byte| **byte != b'%'));
+    let certain = Look { input, bytes: &text, from: part.start, padded, exact: false }.report(sink);
     scratch.sql = text;
+    certain
 }
 
 /// `%S%E%L%E%C%T`: some servers leave out a percent sign that escapes nothing.
-fn interleaved(input: &Input<'_>) -> bool {
+fn interleaved(input: &Input<'_>, bytes: &[u8]) -> bool {
     const FEWEST: usize = 8;
-    let signs = || memchr::memchr_iter(b'%', input.bytes).count();
-    input.classes.has(Class::Percent) && input.bytes.len() >= FEWEST && signs() * 5 >= input.bytes.len() * 2
+    let signs = || memchr::memchr_iter(b'%', bytes).count();
+    input.classes.has(Class::Percent) && bytes.len() >= FEWEST && signs() * 5 >= bytes.len() * 2
 }
 
-/// Looks for runs in `bytes`, and says whether one was certain.
-fn look(input: &Input<'_>, bytes: &[u8], sink: &mut Sink<'_>) -> bool {
-    let len = bytes.trim_ascii().len();
-    let mut certain = false;
-    let exhausted = runs(bytes, |run, opening| {
-        let mut facts = Facts::default();
-        Case { run, opening, bytes, len }.weigh(&mut facts);
-        // What is SQL from end to end is no prose, however many short words it has.
-        if facts.len > 0 && (run.end - run.start) * 10 < len * 9 {
-            let shape = input.shape();
-            facts.add_if(shape.is_prose() || (shape.sentences > 0 && shape.words >= 6), &PROSE);
+/// One text to look for runs in.
+struct Look<'a, 'b> {
+    input: &'a Input<'b>,
+    bytes: &'a [u8],
+    /// Where the text begins in the value.
+    from: usize,
+    /// Whether prose around it was left out.
+    padded: bool,
+    /// Whether places in the text are places in the value.
+    exact: bool,
+}
+
+impl Look<'_, '_> {
+    /// Looks for runs, and says whether one was certain.
+    fn report(&self, sink: &mut Sink<'_>) -> bool {
+        let Self { input, bytes, from, padded, exact } = *self;
+        let len = bytes.trim_ascii().len();
+        let mut certain = false;
+        let exhausted = runs(bytes, |run, opening| {
+            let mut facts = Facts::default();
+            Case { run, opening, bytes, len, padded }.weigh(&mut facts);
+            // What is SQL from end to end is no prose, however many short words it has.
+            if facts.len > 0 && (run.end - run.start) * 10 < len * 9 {
+                let shape = input.shape();
+                facts.add_if(shape.is_prose() || (shape.sentences > 0 && shape.words >= 6), &PROSE);
+            }
+            certain = Fact::sum(facts.list()) >= Tier::CERTAIN_FROM;
+            // In the text without its percent signs the place is not the same, so all of the value is named.
+            let span = if exact { from + run.start..from + run.end } else { 0..input.bytes.len() };
+            sink.report(span, facts.list());
+            !certain
+        });
+        if exhausted {
+            // Text has no more than a few places where a statement could go on; what has thousands hides something.
+            sink.report(0..input.bytes.len(), &[&FLOOD]);
         }
-        certain = Fact::sum(facts.list()) >= Tier::CERTAIN_FROM;
-        // In the text without its percent signs the place is not the same, so all of the value is named.
-        let span = if bytes.len() == input.bytes.len() { run.start..run.end } else { 0..input.bytes.len() };
-        sink.report(span, facts.list());
-        !certain
-    });
-    if exhausted {
-        // Text has no more than a few places where a statement could go on; what has thousands hides something.
-        sink.report(0..input.bytes.len(), &[&FLOOD]);
+        certain
     }
-    certain
 }
 
 /// The facts of one run.
@@ -191,6 +225,8 @@ struct Case<'a> {
     bytes: &'a [u8],
     /// Length of the value without the white space around it.
     len: usize,
+    /// Whether the value stands in prose, where a statement is shown rather than sent.
+    padded: bool,
 }
 
 impl Case<'_> {
@@ -256,7 +292,7 @@ impl Case<'_> {
         facts.add_if(self.run.executed > 0 || self.run.split > 0, &EXECUTED);
         if self.opening == Opening::LaterStatement {
             facts.add_if(self.seen(Seen::FROM.and(Seen::STATEMENT)), &EMBEDDED);
-        } else {
+        } else if !(self.padded && self.stated()) {
             self.weigh_form(effects, facts);
         }
     }

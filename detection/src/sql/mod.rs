@@ -7,10 +7,12 @@ mod lexer;
 mod machine;
 mod operands;
 mod operators;
+mod padding;
 mod starts;
 mod statements;
 mod token;
 mod words;
 
 pub(crate) use evidence::{Run, Seen, Tail};
+pub(crate) use padding::within_prose;
 pub(crate) use starts::{Opening, runs};
