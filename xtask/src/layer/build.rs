@@ -69,6 +69,9 @@ pub(super) fn binaries(
     target: &Path,
     install: bool,
 ) -> Result<Binaries, Failure> {
+    if install && !architecture.is_this_machine() {
+        setup::install_cross();
+    }
     let compiler = compiler(architecture, install)?;
     let zig = setup::only("zig").map_err(Failure::NoToolchain)?;
     let triple = architecture.triple();
@@ -142,7 +145,6 @@ fn compiler(architecture: Architecture, install: bool) -> Result<Option<PathBuf>
         )));
     }
     if install {
-        setup::install_cross();
         return setup::only("rust-arm64")
             .map(|folder| Some(folder.join("rustc")))
             .map_err(Failure::NoToolchain);

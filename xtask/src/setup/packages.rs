@@ -1,10 +1,11 @@
 //! System packages, for machines where installing them is wanted (`--install`). Knows Debian's names; not what the tools are for.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::command;
 
-/// A program that must be on the path, and the Debian package that brings it.
+/// A program that must be on the path, or a file that must be there, and the Debian package that brings it.
 const PACKAGES: &[(&str, &str)] = &[
     ("unshare", "util-linux"),
     ("python3", "python3"),
@@ -25,8 +26,8 @@ const PACKAGES: &[(&str, &str)] = &[
 /// What the other architecture's layer is linked and tried out with.
 const CROSS_PACKAGES: &[(&str, &str)] = &[
     ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
+    ("/usr/aarch64-linux-gnu/lib/libc.a", "libc6-dev-arm64-cross"),
     ("qemu-aarch64-static", "qemu-user-static"),
-    ("dpkg", "dpkg"),
 ];
 
 /// Installs what the tests need.
@@ -41,11 +42,8 @@ pub(crate) fn install_cross() {
 
 /// Installs what is missing. What cannot be installed shows up as a missing tool later, with its own reason.
 fn install_missing(packages: &[(&str, &'static str)]) {
-    let missing: Vec<&str> = packages
-        .iter()
-        .filter(|(program, _)| !command::exists(program))
-        .map(|(_, package)| *package)
-        .collect();
+    let missing: Vec<&str> =
+        packages.iter().filter(|(need, _)| !is_there(need)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return;
     }
@@ -60,6 +58,10 @@ fn install_missing(packages: &[(&str, &'static str)]) {
     for failed in [refreshed, installed].into_iter().filter_map(Result::err) {
         println!("setup: {failed}");
     }
+}
+
+fn is_there(need: &str) -> bool {
+    if need.starts_with('/') { Path::new(need).exists() } else { command::exists(need) }
 }
 
 fn apt() -> Command {
