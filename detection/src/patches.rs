@@ -47,6 +47,7 @@ pub(crate) static ALL: &[Patch] = &[
     Patch { id: "CVE-2022-22947", title: "Spring Cloud Gateway evaluates route filters", places: &[], parts: &[b"#{", b"t(org.springframework.util.streamutils)"], weight: Weight::Exploit },
     Patch { id: "CVE-2010-1622", title: "Spring data binding reaches the class loader", places: &[], parts: &[b"class.classloader.urls"], weight: Weight::Exploit },
     Patch { id: "CVE-2021-44228", title: "Log4Shell: a JNDI lookup in logged text", places: &[], parts: &[b"${jndi:"], weight: Weight::Exploit },
+    Patch { id: "CVE-2021-26295", title: "OFBiz builds any object from SOAP", places: &[], parts: &[b"<cus-obj"], weight: Weight::Exploit },
     Patch { id: "CVE-2021-26084", title: "Confluence evaluates OGNL in a page parameter", places: &[], parts: &[b"\\u0027", b"#{", b"\\u0022"], weight: Weight::Exploit },
     Patch { id: "CVE-2022-26134", title: "Confluence evaluates OGNL in the path", places: &[Place::Path, Place::PathParameter], parts: &[b"${", b"@java.lang.runtime@"], weight: Weight::Exploit },
     Patch { id: "CVE-2022-26134", title: "Confluence evaluates OGNL in the path", places: &[Place::Path, Place::PathParameter], parts: &[b"${", b"com.opensymphony.webwork"], weight: Weight::Exploit },

@@ -6,10 +6,12 @@ use super::{Decoding, Pieces, View, is_text, runs};
 use crate::Decoder;
 
 pub(super) static DECODING: Decoding =
-    Decoding { decoder: Decoder::Base64, wants: |view| view.seen.run as usize >= SHORTEST, run };
+    Decoding { decoder: Decoder::Base64, wants, run };
 
-/// The shortest run that is looked at: nine bytes of text.
+/// The shortest run that is looked at inside a text: nine bytes of text.
 const SHORTEST: usize = 12;
+/// The shortest run that is looked at where it is the whole value: eight bytes, as in a mail command between line breaks.
+const SHORTEST_WHOLE: usize = 11;
 /// Shorter runs must decode to ASCII: by chance a short word decodes to UTF-8 now and then.
 const SHORT: usize = 24;
 
@@ -39,9 +41,15 @@ const fn digits(slash: bool) -> [bool; 256] {
     table
 }
 
+/// The slash of a path and the padding may stand beside the run.
+fn wants(view: &View<'_>) -> bool {
+    let run = view.seen.run as usize;
+    run >= SHORTEST || run == SHORTEST_WHOLE && view.bytes.len() <= run + 1
+}
+
 fn run(view: &View<'_>, pieces: &mut Pieces) {
     let path = matches!(view.place, Place::Path | Place::PathParameter);
-    for range in runs(view.bytes, SHORTEST, if path { &PATH_DIGITS } else { &DIGITS }) {
+    for range in runs(view.bytes, SHORTEST.min(view.seen.run as usize).max(SHORTEST_WHOLE), if path { &PATH_DIGITS } else { &DIGITS }) {
         let run = view.bytes.get(range).unwrap_or_default();
         pieces.piece(|out| decode(run, out));
     }
@@ -55,6 +63,8 @@ fn decode(run: &[u8], out: &mut Vec<u8>) -> bool {
         return false;
     }
     let (mut wide, mut zeros) = (None, 0);
+    // One NUL in a text of ASCII is there to cut or to hide; two are binary data.
+    let mut lone = None;
     for group in run.chunks(4) {
         let bits = group.iter().fold(0_u32, |bits, &b| bits << 6 | u32::from(sextet(b).unwrap_or(0)));
         let bits = bits << (6 * (4 - group.len()));
@@ -62,10 +72,15 @@ fn decode(run: &[u8], out: &mut Vec<u8>) -> bool {
             // UTF-16 text, as PowerShell wants it, has a NUL in every other byte.
             if byte == 0 {
                 let odd = (out.len() - start) % 2;
-                if *wide.get_or_insert(odd) != odd || out.len() - start > 3 + zeros * 4 {
+                if wide.is_none() && out.len() - start > 3 {
+                    if lone.replace(out.len()).is_some() {
+                        return false;
+                    }
+                } else if *wide.get_or_insert(odd) != odd || out.len() - start > 3 + zeros * 4 {
                     return false;
+                } else {
+                    zeros += 1;
                 }
-                zeros += 1;
             } else if byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r') || byte == 0x7f {
                 return false;
             }
@@ -75,6 +90,9 @@ fn decode(run: &[u8], out: &mut Vec<u8>) -> bool {
     let text = out.get(start..).unwrap_or_default();
     if wide.is_some() {
         return zeros * 3 >= text.len();
+    }
+    if lone.is_some() {
+        return run.len() >= SHORT && text.iter().all(|b| matches!(b, 0 | b'\t' | b'\n' | b'\r' | b' '..=b'~'));
     }
     is_text(text) && (run.len() >= SHORT || text.is_ascii())
 }

@@ -40,6 +40,7 @@ static SERVER_CODE: Fact = Fact::new("server-side script in the content", FactKi
 static HIDDEN_CODE: Fact = Fact::new("server-side script inside an image or archive", FactKind::Effect, 110);
 static MARKED_IMAGE: Fact = Fact::new("a drawing with script", FactKind::Effect, 100);
 static ARCHIVED: Fact = Fact::new("an archive with a script whose name leaves its folder", FactKind::Effect, 100);
+static MASKED_PATH: Fact = Fact::new("a server-side script as a path, with a tail that hides it from the server", FactKind::Effect, 100);
 static EXECUTABLE: Fact = Fact::new("a program", FactKind::Structure, 40);
 
 /// Extensions that web servers run.
@@ -57,6 +58,7 @@ fn gate(input: &Input<'_>) -> bool {
     matches!(input.place, Place::FileName | Place::FileContent)
         || input.place == Place::Header && is_name_header(input.name)
         || is_name_parameter(input)
+        || input.place == Place::Path
 }
 
 /// A parameter that names the file to be stored: `fileName=x.jsp`. A path is what error reports have there.
@@ -80,7 +82,20 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         Place::Header if is_name_header(input.name) => name(input.bytes, sink),
         _ if is_name_parameter(input) => name(input.bytes, sink),
         Place::FileContent => content(input.bytes, sink),
+        Place::Path => path(input.bytes, sink),
         _ => {}
+    }
+}
+
+/// `/shell.jsp/`, `/shell.jsp%20`, `/page.asp::$DATA`: the server that maps extensions to its script engine sees none, and
+/// stores or shows the file. PHP is left out, because `index.php/` is how its own routers are called.
+fn path(bytes: &[u8], sink: &mut Sink<'_>) {
+    const ENGINES: &[&[u8]] = &[b".jsp", b".jspx", b".asp", b".aspx"];
+    let tails: &[&[u8]] = &[b"/", b" ", b"%20", b"::$data", b"::$DATA", b"\0", b"%00"];
+    let Some(script) = tails.iter().find_map(|tail| bytes.strip_suffix(*tail)) else { return };
+    let is = |end: &&[u8]| script.len() >= end.len() && script.get(script.len() - end.len()..).is_some_and(|tail| tail.eq_ignore_ascii_case(end));
+    if ENGINES.iter().any(is) {
+        sink.report(0..bytes.len(), &[&MASKED_PATH]);
     }
 }
 

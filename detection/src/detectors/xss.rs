@@ -26,6 +26,8 @@
 
 use std::{cell::OnceCell, ops::Range};
 
+use picket_request::Place;
+
 use crate::{
     Class, Decoder, Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
     bytes::{contains_ignore_case, find_ignore_case},
@@ -43,6 +45,8 @@ pub(super) static DETECTOR: Detector =
 
 static LEAVES_ATTRIBUTE: Fact = Fact::new("closes an attribute and adds another", FactKind::Breakout, 60);
 static IN_TAG: Fact = Fact::new("would be an attribute that runs inside a tag", FactKind::Structure, 100);
+static LEAVES_SCRIPT: Fact = Fact::new("ends a script that began before the value", FactKind::Breakout, 100);
+static ONLY_SCRIPT: Fact = Fact::new("nothing but the start of a script element", FactKind::Structure, 100);
 static LEAVES_STRING: Fact = Fact::new("closes a script's string and goes on with code", FactKind::Breakout, 105);
 static WHOLE_SCRIPT: Fact = Fact::new("is a script with an effect as a whole", FactKind::Structure, 105);
 static BEGINS_AS_SCRIPT: Fact = Fact::new("begins as a script with an effect", FactKind::Structure, 60);
@@ -71,6 +75,7 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     let surroundings = Surroundings { input, code: OnceCell::new() };
     if input.classes.has(Class::Angle) {
         walk(bytes, 0, Start::Data, &mut |hit| surroundings.report(sink, &hit, &[]));
+        lone_script_tag(input, sink);
     }
     if has_attribute(bytes) {
         for quote in [b'"', b'\''] {
@@ -104,6 +109,33 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
             Some(Escape::Begins(span)) => surroundings.soft(sink, span, &[&BEGINS_AS_SCRIPT]),
             None => {}
         }
+    }
+}
+
+/// A script's end tag as the first of a value ends what the page began, and a script's start tag as all of it makes the
+/// rest of the page a script. Either is all that the first half of an injection has.
+fn lone_script_tag(input: &Input<'_>, sink: &mut Sink<'_>) {
+    const LONGEST: usize = 256;
+    if input.bytes.len() > LONGEST {
+        return;
+    }
+    let Some(at) = memchr::memchr(b'<', input.bytes) else { return };
+    let before = input.bytes.get(..at).unwrap_or_default();
+    if !(before.trim_ascii().is_empty() || input.place == Place::Path && before.ends_with(b"/")) {
+        return;
+    }
+    let rest = input.bytes.get(at + 1..).unwrap_or_default();
+    let (end, name) = rest.strip_prefix(b"/").map_or((false, rest), |name| (true, name));
+    let is_script = name.get(..6).is_some_and(|head| head.eq_ignore_ascii_case(b"script"))
+        && name.get(6).is_none_or(|b| b.is_ascii_whitespace() || matches!(b, b'/' | b'>'));
+    if !is_script {
+        return;
+    }
+    let close = memchr::memchr(b'>', rest).map_or(rest.len(), |at| at + 1);
+    if end {
+        sink.report(at..at + 1 + close, &[&LEAVES_SCRIPT]);
+    } else if rest.get(close..).unwrap_or_default().trim_ascii().is_empty() {
+        sink.report(at..at + 1 + close, &[&ONLY_SCRIPT]);
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{
     css::{Style, style},
     tables::{EVENTS, URL_ATTRIBUTES, contains},
-    tokenizer::{Start, Token, Tokenizer},
+    tokenizer::{Start, Token, Tokenizer, is_cut_script},
     url::{Follow, follow, unit},
 };
 use crate::{
@@ -41,6 +41,8 @@ pub(crate) static SHEET: Fact = Fact::new("a foreign style sheet", FactKind::Eff
 static SECURE_SHEET: Fact = Fact::new("a foreign style sheet over HTTPS", FactKind::Structure, 60);
 pub(crate) static PLAIN_FRAME: Fact =
     Fact::new("a foreign document over plain HTTP in a frame", FactKind::Effect, 100);
+static BARE_FRAME: Fact =
+    Fact::new("a foreign document in a frame, its address without quotes", FactKind::Effect, 100);
 pub(crate) static FRAME: Fact =
     Fact::new("a foreign document in a frame, or a page that loads one", FactKind::Structure, 60);
 static ANIMATED: Fact = Fact::new("an animation that sets an event handler or a link", FactKind::Effect, 100);
@@ -156,7 +158,10 @@ fn walk_nested(bytes: &[u8], at: usize, start: Start, depth: usize, visit: &mut 
                 }
             }
             Token::Close(whole) => {
+                let quoted = matches!(bytes.get(open.target.start.wrapping_sub(1)), Some(b'"' | b'\''));
                 if let Some(fact) = close(&open, text(&open.kind), text(&open.target), whole) {
+                    // Editors and people who paste a player quote its address.
+                    let fact = if std::ptr::eq(fact, &FRAME) && !quoted { &BARE_FRAME } else { fact };
                     hit(fact, open.at..tokenizer.position());
                 }
                 if start == Start::Tag && open.at == at {
@@ -188,7 +193,7 @@ fn walk_nested(bytes: &[u8], at: usize, start: Start, depth: usize, visit: &mut 
 fn element(name: &[u8]) -> Element {
     let local = name.rsplit(|&b| b == b':').next().unwrap_or(name);
     let is = |words: &[&[u8]]| words.iter().any(|word| local.eq_ignore_ascii_case(word));
-    if is(&[b"script"]) || local.starts_with("ſ".as_bytes()) {
+    if is(&[b"script"]) || local.starts_with("ſ".as_bytes()) || is_cut_script(local) {
         Element::Script
     } else if is(&[b"meta"]) {
         Element::Meta

@@ -267,7 +267,15 @@ fn name_length(bytes: &[u8]) -> usize {
 fn is_script_name(name: &[u8]) -> bool {
     let local = name.rsplit(|&b| b == b':').next().unwrap_or(name);
     local.eq_ignore_ascii_case(b"script")
+        || is_cut_script(local)
         || local.strip_prefix("ſ".as_bytes()).is_some_and(|rest| rest.eq_ignore_ascii_case(b"cript"))
+}
+
+/// Whether a name is `script` once NULs are left out, as old browsers do.
+pub(super) fn is_cut_script(name: &[u8]) -> bool {
+    memchr::memchr(0, name).is_some()
+        && name.len() < 16
+        && name.iter().filter(|&&b| b != 0).map(u8::to_ascii_lowercase).eq(*b"script")
 }
 
 fn comment_end(inner: &[u8]) -> Option<usize> {
