@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use super::words::{Word, word};
+
 /// Prose that is shorter is judged together with what it surrounds.
 const FEWEST_BYTES: usize = 256;
 /// Without the end of a sentence, this much of it counts as prose all the same.
@@ -29,7 +31,8 @@ pub(crate) fn within_prose(bytes: &[u8]) -> Option<Range<usize>> {
 
 /// Where the sentences from the beginning on end.
 fn leading(bytes: &[u8]) -> usize {
-    let (mut at, mut sentence) = (0, 0);
+    let (mut at, mut sentence, mut words) = (0, 0, 0);
+    let mut before: &[u8] = &[];
     while at < bytes.len() {
         let rest = bytes.get(at..).unwrap_or_default();
         let space = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
@@ -39,9 +42,14 @@ fn leading(bytes: &[u8]) -> usize {
         }
         let word = rest.get(space..).unwrap_or_default();
         let word = word.split(u8::is_ascii_whitespace).next().unwrap_or_default();
-        if !is_prose_word(word) {
+        // A figure belongs to the prose once words have shown that there is one, and where no SQL is next to it.
+        let figure = words >= 2 && is_figure(word) && !is_joint(before);
+        let joined = is_figure(before) && !is_prose_word(before) && is_joint(word);
+        if joined || !(is_prose_word(word) || figure) {
             break;
         }
+        before = word;
+        words += usize::from(!figure);
         at += space + word.len();
         if word.len() >= FILLING || word.last().is_some_and(|byte| b".!?:".contains(byte)) {
             sentence = at;
@@ -53,13 +61,18 @@ fn leading(bytes: &[u8]) -> usize {
 /// Where the sentences that reach the end begin.
 fn trailing(bytes: &[u8]) -> usize {
     let mut at = bytes.len();
+    let mut behind: &[u8] = &[];
     loop {
         let head = bytes.get(..at).unwrap_or_default().trim_ascii_end();
         let len = head.iter().rev().take_while(|byte| !byte.is_ascii_whitespace()).count();
         let start = head.len() - len;
-        if len == 0 || !is_prose_word(head.get(start..).unwrap_or_default()) {
+        let word = head.get(start..).unwrap_or_default();
+        let figure = is_figure(word) && !is_joint(behind);
+        let joined = is_figure(behind) && !is_prose_word(behind) && is_joint(word);
+        if len == 0 || joined || !(is_prose_word(word) || figure) {
             break;
         }
+        behind = word;
         at = start;
     }
     // What stands before the first sentence may still be the payload's last words.
@@ -106,6 +119,43 @@ fn is_prose_word(word: &[u8]) -> bool {
         && !letters.windows(2).any(|pair| pair.iter().all(|byte| matches!(byte, b'\'' | b'-')))
 }
 
+/// A number, price, share or time, a word in quotation marks or parentheses, a dash.
+fn is_figure(text: &[u8]) -> bool {
+    let marks = text.iter().rev().take_while(|byte| b".,!?:;".contains(byte)).count();
+    let body = text.get(..text.len() - marks.min(2)).unwrap_or_default();
+    let number = body.strip_prefix(b"$").or(body.strip_prefix(b"(")).unwrap_or(body);
+    let number = number.strip_suffix(b")").unwrap_or(number);
+    let counts = number.first().is_some_and(u8::is_ascii_digit)
+        && number.iter().all(|byte| byte.is_ascii_digit() || b".,:%".contains(byte));
+    let marked = body.strip_prefix(b"\"").or(body.strip_prefix(b"(")).unwrap_or(body);
+    let marked = marked.strip_suffix(b"\"").or(marked.strip_suffix(b")")).unwrap_or(marked);
+    let worded = !marked.is_empty() && is_prose_word(marked) && !is_joint(marked);
+    counts || worded || text == b"-"
+}
+
+/// Words that join a number or name to the statement around it.
+fn is_joint(text: &[u8]) -> bool {
+    let letters = text.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    matches!(
+        word(text.get(..letters).unwrap_or_default()),
+        Word::Bool
+            | Word::Union
+            | Word::Having
+            | Word::Group
+            | Word::By
+            | Word::Between
+            | Word::Procedure
+            | Word::Limit
+            | Word::Select
+            | Word::Where
+            | Word::Change
+            | Word::Exec
+            | Word::Waitfor
+            | Word::Script
+            | Word::Shutdown
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::within_prose;
@@ -129,6 +179,17 @@ mod tests {
             ] {
                 assert_eq!(inner(&text), Some(payload), "{text}");
             }
+        }
+    }
+
+    #[test]
+    fn figures_belong_to_prose_unless_a_statement_joins_them() {
+        let page =
+            "They sold 24 lamps (a 12% rise); the \"north\" shop did best. Prices start at $15 - see below. "
+                .repeat(4);
+        for payload in ["4 or 3=3", "' or name like '%", "-3 union select 7", "2 order by 5"] {
+            assert_eq!(inner(&format!("{page}{payload}")), Some(payload));
+            assert_eq!(inner(&format!("{payload} {page}")), Some(payload));
         }
     }
 
