@@ -47,8 +47,11 @@ static KNOWN: Fact = Fact::new("a known command in command position", FactKind::
 static FITS: Fact = Fact::new("with arguments that it takes", FactKind::Structure, 30);
 static LOCATED: Fact = Fact::new("named by the path of its file", FactKind::Structure, 40);
 static DISGUISED: Fact = Fact::new("a disguised command", FactKind::Effect, 60);
+static MASKED: Fact = Fact::new("of a file whose path is left to the shell", FactKind::Structure, 45);
 static INTERPRETER: Fact = Fact::new("piped into an interpreter", FactKind::Structure, 40);
 static BATCH: Fact = Fact::new("a batch statement", FactKind::Structure, 100);
+static NAMED: Fact = Fact::new("runs what the line itself has put into a variable", FactKind::Structure, 70);
+static PIPELINE: Fact = Fact::new("the whole value is a pipeline into an interpreter", FactKind::Structure, 60);
 static BOMB: Fact = Fact::new("a function that calls itself twice at once", FactKind::Effect, 100);
 static INTRODUCED: Fact = Fact::new("run by another command", FactKind::Structure, 20);
 static CALL: Fact = Fact::new("a call that runs a command", FactKind::Structure, 60);
@@ -62,15 +65,16 @@ static SECRET: Fact = Fact::new("reads a file of secrets", FactKind::Effect, 60)
 static SHELL: Fact = Fact::new("runs code", FactKind::Structure, 40);
 static CODE: Fact = Fact::new("a document of code", FactKind::Doubt, 120);
 static SCRIPT: Fact = Fact::new("what stands before is a command line too", FactKind::Doubt, 80);
+static LINE: Fact = Fact::new("what stands before is a command line too, in a single line", FactKind::Doubt, 5);
 static LIST: Fact = Fact::new("looks like a list of names", FactKind::Doubt, 90);
 static QUOTED_CODE: Fact = Fact::new("inline code in a text", FactKind::Doubt, 80);
 
 fn gate(input: &Input<'_>) -> bool {
     input.bytes.len() >= 3
-        && (input.classes.any(&[Class::Semicolon, Class::Pipe, Class::Ampersand, Class::Backtick, Class::Newline])
+        && (input.classes.any(&[Class::Semicolon, Class::Pipe, Class::Ampersand, Class::Backtick, Class::Newline, Class::Backslash])
             || (input.classes.has(Class::Brace) && input.classes.any(&[Class::Mark, Class::Paren]))
             || (input.classes.has(Class::Dollar) && input.classes.any(&[Class::Paren, Class::Brace]))
-            || (input.classes.any(&[Class::Space, Class::Slash]) && may_start(input.bytes)))
+            || (input.classes.any(&[Class::Space, Class::Slash, Class::Brace]) && may_start(input.bytes)))
 }
 
 /// How the position of a command was reached.
@@ -89,6 +93,8 @@ struct Surroundings {
     code: bool,
     /// Inline code in a text.
     inline: bool,
+    /// A word at least stands outside of backticks.
+    worded: bool,
 }
 
 fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
@@ -99,8 +105,10 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     }
     // Looking around costs a pass over the value, so it is done once and only where a command was found.
     let around = OnceCell::new();
-    if may_start(bytes) {
-        judge(input, &around, 0, 0, Entrance::Start, sink);
+    let first = beginning(bytes);
+    let function = || bytes.len() < 256 && memchr::memmem::find(bytes.get(..bytes.len().min(32)).unwrap_or_default(), b"(){").is_some();
+    if bytes.get(first..).is_some_and(may_start) || function() {
+        judge(input, &around, 0, first, Entrance::Start, sink);
     }
     let mut at = 0;
     while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
@@ -118,6 +126,10 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
             _ => (Some(Entrance::Separator), 1),
         };
         at = from + len;
+        // What a page that escaped its `&` twice or never undid it leaves in names: `amp;cc`.
+        if rest.starts_with(b";") && bytes.get(..from).is_some_and(|head| head.ends_with(b"amp")) {
+            continue;
+        }
         let Some(mut entrance) = entrance else { continue };
         // A run of separators and blanks is one entrance; the strongest of its signs counts.
         while let Some(next) = bytes.get(at) {
@@ -132,6 +144,42 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
             judge(input, &around, from, at, entrance, sink);
         }
     }
+}
+
+/// Where a command line would begin: behind a quote that nothing closes, the prompt of a shell, or the name of an option
+/// that a program hands on.
+fn beginning(bytes: &[u8]) -> usize {
+    match bytes {
+        [quote @ (b'\'' | b'"'), rest @ ..] if bytes.len() < 256 && memchr::memchr(*quote, rest).is_none() => 1,
+        [b'-', b'-', rest @ ..] => {
+            let name = rest.iter().take(40).take_while(|byte| byte.is_ascii_lowercase() || **byte == b'-').count();
+            if name > 2 && rest.get(name) == Some(&b'=') { name + 3 } else { 0 }
+        }
+        _ => {
+            let head = bytes.get(..bytes.len().min(64)).unwrap_or_default();
+            let prompt = memchr::memmem::find(head, b"$ ").or_else(|| memchr::memmem::find(head, b"# "));
+            let word = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.@:~/".contains(byte);
+            match prompt.filter(|at| head.get(..*at).is_some_and(|host| host.contains(&b'@') && host.contains(&b':') && host.iter().all(word))) {
+                Some(at) => at + 2,
+                None => 0,
+            }
+        }
+    }
+}
+
+/// `c=cat; $c …`: whether the statement runs a variable that `head` has set, and how long its name is.
+fn runs_a_variable(head: &[u8], statement: &[u8]) -> Option<usize> {
+    let name = statement.strip_prefix(b"$")?;
+    let name = name.get(..name.iter().take(24).take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count())?;
+    let near = head.get(head.len().saturating_sub(200)..)?;
+    let set = !name.is_empty()
+        && memchr::memmem::find_iter(near, name).any(|at| {
+            let before = at.checked_sub(1).and_then(|at| near.get(at));
+            near.get(at + name.len()) == Some(&b'=')
+                && near.get(at + name.len() + 1).is_some_and(|byte| !matches!(byte, b'=' | b' ' | b'&' | b';'))
+                && before.is_none_or(|byte| matches!(byte, b';' | b'&' | b'|' | b' ' | b'\n'))
+        });
+    set.then_some(name.len() + 1)
 }
 
 static STARTS: [bool; 256] = {
@@ -173,9 +221,16 @@ fn outside_words(bytes: &[u8]) -> usize {
 
 fn surroundings(input: &Input<'_>) -> Surroundings {
     let shape = input.shape();
-    let script = input.bytes.starts_with(b"#!") || matches!(input.place, Place::FileContent | Place::Body | Place::Graphql);
+    // A short line that is the whole body is a value like any other.
+    let document = match input.place {
+        Place::FileContent | Place::Graphql => true,
+        Place::Body => shape.lines > 1 || input.bytes.len() > 128,
+        _ => false,
+    };
+    let script = input.bytes.starts_with(b"#!") || document;
     let code = script || shape.fenced || (shape.lines > 3 && !shape.is_prose()) || (shape.lines > 6);
-    Surroundings { code, inline: outside_words(input.bytes) >= 3 }
+    let outside = outside_words(input.bytes);
+    Surroundings { code, inline: outside >= 3, worded: outside > 0 }
 }
 
 fn judge(input: &Input<'_>, around: &OnceCell<Surroundings>, from: usize, at: usize, entrance: Entrance, sink: &mut Sink<'_>) {
@@ -199,8 +254,11 @@ fn judge(input: &Input<'_>, around: &OnceCell<Surroundings>, from: usize, at: us
     let (gap, _) = blanks(rest);
     let statement = rest.get(gap..).unwrap_or_default();
     let end;
+    let mut mere = false;
     if let Some(found) = command(rest).filter(|found| found.fits || (found.disguised && found.arguments == 0 && found.closed)) {
         end = at + found.len;
+        // A bare name that does nothing by itself: in backticks, a text speaks of it.
+        mere = found.arguments == 0 && found.effect.is_none() && !found.disguised && !found.located;
         if !weigh(input, &found, entrance, leading || quote, from, at, &mut add) {
             return;
         }
@@ -210,10 +268,16 @@ fn judge(input: &Input<'_>, around: &OnceCell<Surroundings>, from: usize, at: us
     } else if let Some(len) = call(statement).filter(|_| entrance == Entrance::Separator) {
         end = at + gap + len;
         add(&CALL);
+    } else if let Some(len) = runs_a_variable(head, statement).filter(|_| matches!(entrance, Entrance::Separator | Entrance::Newline)) {
+        end = at + gap + len;
+        add(&NAMED);
     } else if let Some(len) = fork_bomb(statement) {
         end = at + gap + len;
         add(&BOMB);
     } else if let Some((len, acts)) = cmdlet(statement) {
+        if entrance == Entrance::Start && acts && !is_argument(statement.get(len..).unwrap_or_default()) {
+            return;
+        }
         end = at + gap + len;
         add(&CMDLET);
         add(if entrance == Entrance::Start { &WHOLE } else { &FITS });
@@ -232,10 +296,20 @@ fn judge(input: &Input<'_>, around: &OnceCell<Surroundings>, from: usize, at: us
     }
     if around.code {
         add(&CODE);
-    } else if around.inline && entrance == Entrance::Backtick {
+    } else if entrance == Entrance::Backtick && (around.inline || (mere && around.worded)) {
         add(&QUOTED_CODE);
     }
     facts.with(|facts| sink.report(from..end.min(bytes.len()), facts));
+}
+
+/// Whether what follows a cmdlet is one of its arguments rather than the next word of a sentence.
+fn is_argument(rest: &[u8]) -> bool {
+    let word = rest.trim_ascii_start().split(u8::is_ascii_whitespace).next().unwrap_or_default();
+    match word.first() {
+        None => true,
+        Some(b'-' | b'"' | b'\'' | b'$' | b'(' | b'{' | b'@' | b'|' | b';') => word.len() > 1,
+        _ => memchr::memmem::find(word, b"://").is_some() || word.contains(&b'\\') || word.iter().rev().skip(1).any(|byte| *byte == b'.'),
+    }
 }
 
 /// Adds what a command says of itself; `false` where it is too common a word to be one.
@@ -260,7 +334,7 @@ fn weigh(
         if !tail.trim_ascii().is_empty() && !found.closed {
             return false;
         }
-        if found.loose && found.effect.is_none() {
+        if found.loose && found.effect.is_none() && !found.masked {
             return false;
         }
         add(&WHOLE);
@@ -278,6 +352,9 @@ fn weigh(
     if found.disguised {
         add(&DISGUISED);
     }
+    if found.masked {
+        add(&MASKED);
+    }
     if found.interpreter && bare_word && input.bytes.get(from) == Some(&b'|') {
         add(&INTERPRETER);
     }
@@ -292,8 +369,20 @@ fn weigh(
         Some(Effect::Shell) => add(&SHELL),
         None => {}
     }
-    if matches!(entrance, Entrance::Separator | Entrance::Newline) && !set_apart && holds_command(input.bytes.get(..from).unwrap_or_default()) {
-        add(&SCRIPT);
+    let head = input.bytes.get(..from).unwrap_or_default();
+    // A command line from the first word to the last is not a sentence that tells of one.
+    let line = matches!(
+        input.place,
+        Place::Query | Place::QueryKey | Place::Form | Place::FormKey | Place::Cookie | Place::Header | Place::Xml | Place::Body
+    ) && input.bytes.len() < 160
+        && !head.contains(&b'\n')
+        && command(head).is_some_and(|first| first.fits);
+    let pipeline = line && found.interpreter && bare_word && input.bytes.get(from) == Some(&b'|');
+    if pipeline {
+        add(&PIPELINE);
+    }
+    if matches!(entrance, Entrance::Separator | Entrance::Newline) && !set_apart && holds_command(head) {
+        add(if line { &LINE } else { &SCRIPT });
     }
     if bare_word && !set_apart && matches!(entrance, Entrance::Separator | Entrance::Newline) && in_a_list(input, from, found.common, tail) {
         add(&LIST);

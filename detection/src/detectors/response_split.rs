@@ -40,6 +40,10 @@ static OTHER_FIELD: Fact = Fact::new("a field", FactKind::Structure, 15);
 static HYPHENATED: Fact = Fact::new("named as header fields are", FactKind::Structure, 50);
 static DISGUISED: Fact = Fact::new("the break is narrowed from other characters", FactKind::Effect, 40);
 static MESSAGE: Fact = Fact::new("the first line of a message", FactKind::Effect, 100);
+static NAME: Fact = Fact::new("a line break in the name of a parameter", FactKind::Breakout, 100);
+static ONLY_BREAKS: Fact = Fact::new("line breaks of headers, and nothing else", FactKind::Breakout, 100);
+static FIRST: Fact = Fact::new("a request's first line as the whole value", FactKind::Effect, 100);
+static IN_HEADER: Fact = Fact::new("in a header, which has no lines", FactKind::Structure, 50);
 static DOCUMENT: Fact = Fact::new("a text of many lines", FactKind::Doubt, 70);
 static TEXT_FIELD: Fact = Fact::new("a field of responses in a text", FactKind::Structure, 50);
 
@@ -47,7 +51,9 @@ static TEXT_FIELD: Fact = Fact::new("a field of responses in a text", FactKind::
 const SHORT: usize = 1024;
 
 fn gate(input: &Input<'_>) -> bool {
-    (input.place == Place::Path && input.classes.any(&[Class::Newline, Class::Backslash]))
+    (matches!(input.place, Place::Query | Place::QueryKey) && input.classes.has(Class::Newline))
+        || (matches!(input.place, Place::Query | Place::Form | Place::Cookie) && first_line(input.bytes))
+        || (input.place == Place::Path && input.classes.any(&[Class::Newline, Class::Backslash]))
         || (input.classes.has(Class::Newline) && (input.classes.has(Class::Colon) || input.classes.has(Class::Slash)))
         || (input.classes.has(Class::High) && input.classes.has(Class::Colon) && has_break(input.bytes))
 }
@@ -64,6 +70,13 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         }
         return;
     }
+    if first_line(input.bytes) {
+        sink.report(0..input.bytes.len(), &[&FIRST]);
+        return;
+    }
+    if matches!(input.place, Place::Query | Place::QueryKey) {
+        breaks(input, sink);
+    }
     // A text of many lines has its own fields; what matters stands in the first few of a short value.
     let many = input.bytes.len() > SHORT || lines(input.bytes).take(9).count() > 8;
     let single = matches!(input.place, Place::Query | Place::QueryKey | Place::Cookie | Place::CookieName | Place::Header | Place::FormKey | Place::Form);
@@ -75,6 +88,31 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     }
 }
 
+/// Breaks where a browser's form would not put them: in a name, or with nothing else around them.
+fn breaks(input: &Input<'_>, sink: &mut Sink<'_>) {
+    let bytes = input.bytes;
+    let Some(at) = memchr::memmem::find(bytes, b"\r\n").or_else(|| memchr::memmem::find(bytes, b"\n\r")) else { return };
+    let name = input.place == Place::QueryKey && bytes.len() < 128 && bytes.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    if name {
+        sink.report(at..at + 2, &[&NAME]);
+    } else if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n')) || memchr::memmem::find(bytes, b"%0\r\n").is_some() {
+        sink.report(at..at + 2, &[&ONLY_BREAKS]);
+    }
+}
+
+/// `GET http://192.0.2.1/ HTTP/1.0` and nothing else.
+fn first_line(bytes: &[u8]) -> bool {
+    if bytes.len() >= 512 {
+        return false;
+    }
+    let mut words = bytes.trim_ascii().split(|byte| *byte == b' ');
+    let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next()) else { return false };
+    method.len() >= 3
+        && method.iter().all(u8::is_ascii_uppercase)
+        && (target.starts_with(b"/") || memchr::memmem::find(target, b"://").is_some())
+        && matches!(version, [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', ..] if version.len() <= 8)
+}
+
 fn judge_field(input: &Input<'_>, line: &Line<'_>, single: bool, many: bool, sink: &mut Sink<'_>) {
     let Some((name, value)) = field(line.text) else { return };
     let mut facts = Evidence::default();
@@ -84,11 +122,18 @@ fn judge_field(input: &Input<'_>, line: &Line<'_>, single: bool, many: bool, sin
     } else {
         facts.add(&OTHER_FIELD);
         let hyphenated = name.contains(&b'-') && name.iter().filter(|byte| byte.is_ascii_alphabetic()).count() > 4;
+        facts.add_if(!hyphenated && is_plain_header(input) && !value.is_empty() && name.len() > 3, &IN_HEADER);
         facts.add_if(hyphenated && single && !value.is_empty() && input.bytes.len() < 256, &HYPHENATED);
     }
     facts.add_if(line.disguised, &DISGUISED);
     facts.add_if(many, &DOCUMENT);
     facts.with(|facts| sink.report(line.at..line.start + line.text.len(), facts));
+}
+
+/// A header other than those that carry URLs or free text.
+fn is_plain_header(input: &Input<'_>) -> bool {
+    const FREE: &[&[u8]] = &[b"referer", b"referrer", b"user-agent", b"cookie", b"traceparent", b"tracestate", b"baggage"];
+    input.place == Place::Header && input.bytes.len() < 256 && !FREE.iter().any(|known| known.eq_ignore_ascii_case(input.name))
 }
 
 /// `HTTP/1.1 200`, `GET /x HTTP/1.1`: how long.

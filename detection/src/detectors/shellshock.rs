@@ -31,6 +31,7 @@ pub(super) static DETECTOR: Detector =
 static OPENS: Fact = Fact::new("starts the definition of a function without a name", FactKind::Structure, 50);
 static CLOSES: Fact = Fact::new("ends it, and goes on", FactKind::Breakout, 50);
 static NULL_COMMAND: Fact = Fact::new("a body that does nothing", FactKind::Structure, 50);
+static UNFINISHED: Fact = Fact::new("and never ends it, which the next variable does", FactKind::Structure, 30);
 static START: Fact = Fact::new("as the start of the value", FactKind::Structure, 20);
 
 fn gate(input: &Input<'_>) -> bool {
@@ -55,6 +56,7 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         let mut facts = Evidence::default();
         facts.add(&OPENS);
         facts.add_if(start, &START);
+        facts.add_if(start && body.is_empty() && bytes.len() < 16, &UNFINISHED);
         facts.add_if(close.is_some() && after.first() == Some(&b';') && (start || inside.len() < 24), &CLOSES);
         facts.add_if(matches!(inside, b":;" | b":" | b": ;" | b"_;" | b"0;" | b"a;"), &NULL_COMMAND);
         let end = bytes.len() - body.len() + close.map_or(0, |close| close + 1);

@@ -40,18 +40,22 @@ static DISGUISED: Fact = Fact::new("an address in disguise", FactKind::Effect, 6
 static WHOLE: Fact = Fact::new("the whole value is that URL", FactKind::Structure, 30);
 static WELL_KNOWN_PORT: Fact = Fact::new("a service's own port", FactKind::Structure, 35);
 static PROTOCOL: Fact = Fact::new("a scheme that speaks for the attacker", FactKind::Effect, 60);
+static SCHEMELESS: Fact = Fact::new("without a scheme, and with a path", FactKind::Structure, 35);
 static QUOTED: Fact = Fact::new("quoted in a text", FactKind::Doubt, 80);
 static TEXT: Fact = Fact::new("a URL in a text", FactKind::Doubt, 40);
 
 fn gate(input: &Input<'_>) -> bool {
     input.classes.any(&[Class::Slash, Class::Backslash, Class::Digit])
-        && (input.classes.has(Class::Colon) || input.bytes.starts_with(b"//") || input.bytes.starts_with(b"\\\\"))
+        && (input.classes.has(Class::Colon) || names_the_inside(input) || input.bytes.starts_with(b"//") || input.bytes.starts_with(b"\\\\"))
         && input.bytes.len() >= 8
 }
 
 fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     if says_where_it_comes_from(input) {
         return;
+    }
+    if names_the_inside(input) {
+        sink.report(0..input.bytes.len(), &[&INSIDE, &WHOLE, &SCHEMELESS]);
     }
     if let Some(url) = Url::relative(input.bytes) {
         judge(input, &url, sink);
@@ -68,6 +72,21 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
 /// Headers in which a client names itself or the page that it was on, never a target.
 fn says_where_it_comes_from(input: &Input<'_>) -> bool {
     input.place == Place::Header && is(input.name, &[b"host", b"origin", b"referer", b"referrer", b"x-forwarded-host", b"forwarded", b"x-forwarded-for", b":authority"])
+}
+
+/// `localhost/`, `kubernetes.default.svc.cluster.local/x`: a name that only the inside resolves, with a path and nothing else.
+fn names_the_inside(input: &Input<'_>) -> bool {
+    if !matches!(input.place, Place::Query | Place::Form | Place::Multipart | Place::Json | Place::Xml | Place::Cookie) || input.bytes.len() > 128 {
+        return false;
+    }
+    let Some(slash) = memchr::memchr(b'/', input.bytes) else { return false };
+    let host = input.bytes.get(..slash).unwrap_or_default();
+    const NAMES: &[&[u8]] = &[
+        b"localhost", b"localhost4", b"localhost6", b"localhost.localdomain", b"localhost4.localdomain4", b"localhost6.localdomain6", b"ip6-localhost", b"ip6-loopback",
+        b"ipv6-localhost", b"ipv6-loopback", b"host.docker.internal", b"gateway.docker.internal", b"kubernetes.docker.internal", b"kubernetes.default",
+        b"kubernetes.default.svc", b"kubernetes.default.svc.cluster.local", b"metadata.google.internal", b"instance-data",
+    ];
+    is(host, NAMES) && (input.place != Place::Json || host.len() > 9)
 }
 
 fn judge(input: &Input<'_>, url: &Url<'_>, sink: &mut Sink<'_>) {

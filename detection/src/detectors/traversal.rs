@@ -169,6 +169,8 @@ fn judge(input: &Input<'_>, path: &[u8], token: &Token, sink: &mut Sink<'_>) {
     let walked = walk(path);
     let disguised = token.odd > 0 && walked.ups > 0;
     let document = matches!(input.place, Place::FileContent | Place::Body | Place::Xml | Place::XmlMarkup | Place::Graphql);
+    // The text of an element that climbs from the root is a path, and no link of a document.
+    let document = document && !(input.place == Place::Xml && whole && path.starts_with(b"/.."));
     climbs(input, &walked, whole && !document, path, &mut add);
     if disguised {
         add(&DISGUISED);

@@ -3,8 +3,9 @@
 use crate::{
     paths::{Sensitivity, sensitivity},
     shell::{
+        cmdlet,
         table::{self, Entry, Takes},
-        word::{Word, blanks},
+        word::{Word, alternatives, blanks},
     },
 };
 
@@ -41,6 +42,8 @@ pub(crate) struct Command {
     pub located: bool,
     /// Its name, or the blanks after it, are disguised.
     pub disguised: bool,
+    /// An argument is a path of which parts are left to the shell.
+    pub masked: bool,
     /// How many arguments it has.
     pub arguments: usize,
     /// Whether it takes such arguments.
@@ -66,6 +69,9 @@ struct Arguments {
     runs: bool,
     disguised: bool,
     redirected: bool,
+    executes: bool,
+    masked: bool,
+    drive: bool,
     sensitive: Option<Sensitivity>,
     socket: bool,
 }
@@ -86,22 +92,33 @@ struct Kinds {
 pub(crate) fn command(rest: &[u8]) -> Option<Command> {
     let (mut at, mut disguised) = blanks(rest);
     let mut introduced = None;
-    let mut led = false;
+    let (mut led, mut hollow) = (false, false);
     for _ in 0..6 {
         while matches!(rest.get(at), Some(b'(' | b'!' | b'@')) {
             at += 1;
         }
-        let braced = rest.get(at) == Some(&b'{');
+        let braced = rest.get(at) == Some(&b'{') && alternatives(rest.get(at..)?).is_none();
         at += usize::from(braced);
         let (gap, hidden) = blanks(rest.get(at..)?);
         at += gap;
         disguised |= hidden;
         let list = braced && gap == 0;
-        if list && rest.get(at) == Some(&b',') {
+        let opened = list && rest.get(at) == Some(&b',');
+        if opened {
             // `{,ifconfig}`
             at += 1;
         }
         let word = Word::read(rest.get(at..)?, list);
+        if word.is_empty() && word.expands && word.len > 0 {
+            // A variable that nobody set, or a name that the line itself has set: the command stands behind it.
+            let (gap, _) = blanks(rest.get(at + word.len..)?);
+            if gap == 0 {
+                return introduced;
+            }
+            at += word.len + gap;
+            hollow = true;
+            continue;
+        }
         if word.is_empty() {
             return introduced;
         }
@@ -119,7 +136,14 @@ pub(crate) fn command(rest: &[u8]) -> Option<Command> {
             continue;
         }
         return simple(rest, at, word, list, disguised)
-            .map(|command| Command { introduced: led, ..command })
+            .map(|command| Command {
+                introduced: led,
+                disguised: command.disguised || hollow,
+                fits: command.fits
+                    || (hollow && !command.common)
+                    || (opened && command.closed && rest.get(command.len) == Some(&b'}')),
+                ..command
+            })
             .or(introduced);
     }
     introduced
@@ -168,12 +192,13 @@ pub(crate) fn may_start(bytes: &[u8]) -> bool {
     match (rest.first(), rest.get(letters)) {
         (Some(b'/'), _) => {
             memchr::memmem::find(rest.get(..rest.len().min(24)).unwrap_or_default(), b"bin/").is_some()
-                || rest.iter().take(24).any(|byte| matches!(byte, b'?' | b'*' | b'['))
+                || rest.iter().take(24).any(|byte| matches!(byte, b'?' | b'*' | b'[' | b'\\'))
         }
-        (Some(b'{' | b'\\' | b'$' | b'(' | b'!' | b'%' | b'"' | b'\''), _) => true,
+        (Some(b'{' | b'\\' | b'$' | b'(' | b'!' | b'%' | b'"' | b'\'' | b'@' | b'^'), _) => true,
         (Some(&first), next) => {
             table::may_be(first, letters)
-                || matches!(next, Some(b'\'' | b'"' | b'\\' | b'^' | b'$' | b'/' | b'=' | b':'))
+                || matches!(next, Some(b'\'' | b'"' | b'\\' | b'^' | b'$' | b'/' | b'=' | b':' | b'{'))
+                || cmdlet(rest).is_some()
         }
         (None, _) => false,
     }
@@ -210,6 +235,8 @@ fn introduces(word: &[u8]) -> bool {
         b"call",
         b"until",
         b"watch",
+        b"strace",
+        b"ltrace",
     ];
     WORDS.iter().any(|known| known.eq_ignore_ascii_case(word))
 }
@@ -259,11 +286,14 @@ fn simple(rest: &[u8], start: usize, word: Word, list: bool, disguised: bool) ->
         len: at,
         common: entry.common && !located && !word.disguised,
         located,
-        disguised: word.disguised
+        // A backslash before a word of ordinary texts is as likely one of TeX or of a regular expression.
+        disguised: (word.disguised
+            && !(entry.common && rest.get(start) == Some(&b'\\') && word.len == word.bytes().len() + 1))
             || disguised
             || arguments.disguised
             || (list && rest.get(at) == Some(&b'}'))
             || globbed_path,
+        masked: arguments.masked,
         arguments: arguments.count,
         fits: fits(entry, &arguments, closed, located),
         closed,
@@ -303,6 +333,13 @@ fn is_globbed_program(full: &[u8]) -> bool {
             || matches!(byte, b'?' | b'*' | b'[' | b']' | b'-' | b'!' | b'.' | b'_' | b'@' | b'$')
     };
     segments.count() <= 3 && !last.is_empty() && last.len() <= 24 && last.iter().all(plain)
+}
+
+/// `/[e]tc/pa?swd`, `c:\*\n??e*d.*?`: a path from its root, with single letters left open.
+fn is_masked_path(word: &[u8]) -> bool {
+    let rooted = word.first() == Some(&b'/') || matches!(word, [_, b':', b'\\' | b'/', ..]);
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/\\:?*[]-_.!".contains(byte);
+    rooted && word.iter().any(|byte| matches!(byte, b'?' | b'[')) && word.iter().all(plain)
 }
 
 /// Whether a shell pattern matches a name. Both are short: a segment of a word.
@@ -372,9 +409,12 @@ fn arguments(rest: &[u8], at: &mut usize, name: &[u8], list: bool) -> Arguments 
             *at += gap;
             break;
         }
+        // `${x//a/b}`, and a path of which single letters are left open: spelled so to pass unread.
+        let masked = word.masked || (word.globbed && is_masked_path(word.bytes()));
         found.disguised |= hidden;
+        found.masked |= masked;
         found.count += 1;
-        let kinds = kinds(word.bytes(), word.globbed);
+        let kinds = kinds(word.bytes(), word.globbed || masked);
         if found.count == 1 {
             found.first = kinds;
             found.verb = table::is_verb(name, word.bytes());
@@ -418,6 +458,7 @@ impl Arguments {
             b"-f",
             b"-p",
             b"-o",
+            b"-wrapper",
         ];
         let mut slashed = [0; 96];
         let Some(slot) = slashed.get_mut(..word.len()) else { return };
@@ -428,6 +469,9 @@ impl Arguments {
             self.sensitive.max(sensitivity(slot)).max(slot.strip_prefix(b"@").and_then(sensitivity));
         self.runs |= RUNS.iter().any(|known| known.eq_ignore_ascii_case(word))
             || (name == b"find" && word == b"-exec");
+        self.executes |= matches!(word, b"-exec" | b"-execdir" | b"-ok" | b"-delete");
+        self.drive |=
+            matches!(word, [letter, b':'] | [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic());
         self.socket |= memchr::memmem::find(word, b"/dev/tcp/").is_some()
             || memchr::memmem::find(word, b"/dev/udp/").is_some();
     }
@@ -507,7 +551,12 @@ fn fits(entry: Entry, arguments: &Arguments, closed: bool, located: bool) -> boo
         Takes::Code => {
             (count == 0 && closed) || first.option || first.path || arguments.runs || (any.file && loose)
         }
-        Takes::Anything => count > 0 || arguments.redirected,
+        // The tools of a family take verbs that nobody can list; one with a hyphen in its name is no word of a text.
+        Takes::Anything => {
+            count > 0 && (closed || entry.common) && (count < 4 || entry.common)
+                || arguments.redirected
+                || (count == 0 && closed && !entry.common)
+        }
         Takes::Verb => arguments.verb,
     }
 }
@@ -548,6 +597,11 @@ fn effect(name: &[u8], entry: Entry, arguments: &Arguments) -> Option<Effect> {
     }
     match entry.takes {
         Takes::Code if arguments.runs => Some(Effect::Shell),
+        Takes::Path if name == b"find" && arguments.executes => Some(Effect::Shell),
+        // A name for a command line, or one that runs later: neither has another use.
+        Takes::Verb if matches!(name, b"alias" | b"trap" | b"at") && arguments.verb => Some(Effect::Shell),
+        // The files of a drive.
+        Takes::Little | Takes::Path if arguments.drive => Some(Effect::Read),
         Takes::Host
             if matches!(
                 name,

@@ -42,12 +42,15 @@ fn for_statement(mut words: Words<'_>) -> Option<usize> {
         let word = words.next()?;
         if word.starts_with(b"%") {
             // `%x` or `%%x`.
-            let known = (2..=3).contains(&word.len())
+            let name = word.iter().skip_while(|byte| **byte == b'%').count();
+            let named = word.iter().skip(word.len() - name).all(u8::is_ascii_alphanumeric);
+            let known = ((2..=3).contains(&word.len()) || (1..=12).contains(&name) && named)
                 && words.next()?.eq_ignore_ascii_case(b"in")
                 && words.next()? == b"(";
             return known.then_some(words.at);
         }
-        let option = matches!(word, [b'/', letter] if matches!(letter | 0x20, b'd' | b'r' | b'l' | b'f'));
+        let option = word.starts_with(b"\\\"")
+            || matches!(word, [b'/', letter] if matches!(letter | 0x20, b'd' | b'r' | b'l' | b'f'));
         if !(option || word.starts_with(b"\"") || word.get(1) == Some(&b':')) {
             return None;
         }
@@ -69,7 +72,10 @@ fn if_statement(mut words: Words<'_>) -> Option<usize> {
         let argument = words.next()?;
         let numeric = argument.iter().all(u8::is_ascii_digit);
         let path = argument.iter().any(|byte| matches!(byte, b'.' | b'\\' | b'/' | b'%' | b'"' | b'*'));
-        return ((numeric || path || shouted) && words.next().is_some()).then_some(words.at);
+        let next = words.next()?;
+        let sets =
+            word.eq_ignore_ascii_case(b"defined") && (next.eq_ignore_ascii_case(b"set") || next == b"(");
+        return (numeric || path || shouted || sets).then_some(words.at);
     }
     let marked = |word: &[u8]| word.iter().any(|byte| matches!(byte, b'%' | b'"' | b'!' | b'[' | b'('));
     if let Some(at) = memchr::memmem::find(word, b"==") {

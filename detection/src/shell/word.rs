@@ -16,6 +16,8 @@ pub(crate) struct Word {
     pub globbed: bool,
     /// Its value depends on a variable or a substitution.
     pub expands: bool,
+    /// It holds an expansion that cuts or replaces what a variable holds.
+    pub masked: bool,
 }
 
 impl Word {
@@ -38,8 +40,15 @@ impl Word {
 
     /// Reads the word at the start of `rest`. With `braced`, a comma or a closing brace ends it.
     pub(crate) fn read(rest: &[u8], braced: bool) -> Self {
-        let mut word =
-            Self { text: [0; WORD], used: 0, len: 0, disguised: false, globbed: false, expands: false };
+        let mut word = Self {
+            text: [0; WORD],
+            used: 0,
+            len: 0,
+            disguised: false,
+            globbed: false,
+            expands: false,
+            masked: false,
+        };
         let mut at = 0;
         while let Some(&byte) = rest.get(at) {
             if at >= WORD * 2 {
@@ -94,7 +103,18 @@ impl Word {
                 // `$IFS` stands for a blank, and one blank ends a word as well as another.
                 b'$' if blanks(rest.get(at..).unwrap_or_default()).1 => break,
                 b'$' => at += word.dollar(rest.get(at..).unwrap_or_default()),
-                b'^' if rest.get(at + 1).is_some_and(u8::is_ascii_alphanumeric) && word.used > 0 => {
+                b'{' if !braced
+                    && let Some((one, len)) = alternatives(rest.get(at..).unwrap_or_default()) =>
+                {
+                    for &byte in one {
+                        word.push(byte);
+                    }
+                    word.disguised = true;
+                    at += len;
+                }
+                b'^' if rest.get(at + 1).is_some_and(u8::is_ascii_alphanumeric)
+                    && (word.used > 0 || rest.get(at + 2) == Some(&b'^')) =>
+                {
                     word.disguised = true;
                     at += 1;
                 }
@@ -135,6 +155,18 @@ impl Word {
                 let inside = rest.get(2..end).unwrap_or_default();
                 self.expands = true;
                 self.disguised |= self.used > 0 || inside.contains(&b':');
+                let name =
+                    inside.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+                self.masked |= name > 0
+                    && match inside.get(name..).unwrap_or_default() {
+                        // A default for what is not set is ordinary; a slice and a replacement serve to spell.
+                        [b':', next, ..] => next.is_ascii_digit() || *next == b' ',
+                        [b'/' | b'#' | b'%' | b'^' | b',', ..] => true,
+                        _ => false,
+                    };
+                if inside == b"SHELL" && self.used == 0 {
+                    b"/bin/sh".iter().for_each(|byte| self.push(*byte));
+                }
                 if inside.starts_with(b"PATH:") || inside.starts_with(b"HOME:") || inside.starts_with(b"PWD:")
                 {
                     self.push(b'/');
@@ -149,6 +181,9 @@ impl Word {
                     .count();
                 self.expands = true;
                 self.disguised |= self.used > 0;
+                if rest.get(1..=name) == Some(b"SHELL") && self.used == 0 {
+                    b"/bin/sh".iter().for_each(|byte| self.push(*byte));
+                }
                 name + 1
             }
             _ => {
@@ -191,6 +226,19 @@ fn quoted(rest: &[u8], at: usize, quote: u8) -> Option<usize> {
     let inside = rest.get(at + 1..)?;
     let close = inside.iter().take(WORD * 2).position(|byte| *byte == quote || *byte == b'\n')?;
     (inside.get(close) == Some(&quote)).then_some(at + 1 + close)
+}
+
+/// `{at,}`, `{l,-lh}`: the first text of a list of alternatives that is part of a word, and the list's length.
+pub(crate) fn alternatives(rest: &[u8]) -> Option<(&[u8], usize)> {
+    let inside = rest.strip_prefix(b"{")?;
+    let close = inside.iter().take(32).position(|byte| *byte == b'}')?;
+    let inside = inside.get(..close)?;
+    let comma = memchr::memchr(b',', inside)?;
+    let plain =
+        inside.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b',' | b'-' | b'_' | b'.'));
+    let glued = rest.get(close + 2).is_some_and(u8::is_ascii_alphanumeric);
+    // Without a word around it, a list is a command line of its own: `{cat,/etc/hosts}`.
+    (plain && comma > 0 && glued).then_some((inside.get(..comma)?, close + 2))
 }
 
 /// `C:\`, `\\host` and `%SystemRoot%\`: the backslash separates.

@@ -21,6 +21,7 @@ static TITLE: Fact = Fact::new("may be a call, or a word with a remark", FactKin
 static CALL_INSIDE: Fact = Fact::new("calls what runs code or a command", FactKind::Structure, 70);
 static BREAKS_OUT: Fact = Fact::new("behind the end of a string or a statement", FactKind::Breakout, 60);
 static NESTED: Fact = Fact::new("calls nested to hide what runs", FactKind::Effect, 100);
+static JOINED: Fact = Fact::new("a call joined into a string that it leaves", FactKind::Breakout, 105);
 static VARIABLE_CALL: Fact = Fact::new("calls what a variable names", FactKind::Structure, 100);
 static STRING_CALL: Fact = Fact::new("calls what a string names", FactKind::Effect, 100);
 static SUPERGLOBAL: Fact = Fact::new("reads PHP's request variables", FactKind::Structure, 100);
@@ -125,6 +126,8 @@ fn calls(input: &Input<'_>, sink: &mut Sink<'_>) {
         _ => 0,
     };
     let trimmed = segment + bytes.get(segment..).unwrap_or_default().iter().position(|b| !(b.is_ascii_whitespace() || matches!(b, b';' | b'@' | b'!' | b'(' | b'{'))).unwrap_or(0);
+    let led = lead(bytes.get(segment..).unwrap_or_default());
+    let trimmed = if led > 0 { segment + led } else { trimmed };
     let (mut at, mut depth_of_names, mut last_end) = (0, 0_u32, 0);
     while at < bytes.len() {
         if !is_name(bytes[at]) {
@@ -138,6 +141,10 @@ fn calls(input: &Input<'_>, sink: &mut Sink<'_>) {
         let open = skip(bytes, at);
         if !matches!(bytes.get(open), Some(b'(' | b'=')) {
             continue;
+        }
+        if at > start + 1 && open == at && bytes.get(open) == Some(&b'(') && joins(bytes, start, open) {
+            doubt::unless_shown(input, sink, start..bytes.len().min(open + 60), &[&JOINED]);
+            return;
         }
         let Some(power) = bytes.get(start..at).filter(|name| name.len() >= 2).and_then(php) else { continue };
         if bytes.get(open) != Some(&b'(') {
@@ -218,7 +225,36 @@ fn is_call_to_the_end(bytes: &[u8], open: usize) -> bool {
     let tail = bytes.get(close + 1..).unwrap_or_default();
     let tail = tail.get(skip(tail, 0)..).unwrap_or_default();
     tail.is_empty()
-        || matches!(tail[0], b';' | b'[' | b'}' | b'.' | b'?' | b'\'' | b'"' | b'/' | b'#' | b',' | b')' | b'-' | b'|' | b'&')
+        || matches!(tail[0], b';' | b'[' | b'}' | b'.' | b'?' | b'\'' | b'"' | b'/' | b'#' | b',' | b')' | b'-' | b'|' | b'&' | b'\\')
+}
+
+/// `echo `, `print `, `{if:`: what a statement or the tag of a template puts before a call.
+fn lead(text: &[u8]) -> usize {
+    for word in [&b"echo "[..], b"print ", b"return ", b"die "] {
+        if starts_ignore_case(text, word) {
+            return word.len();
+        }
+    }
+    let Some(tag) = text.strip_prefix(b"{") else { return 0 };
+    let name = tag.iter().take(12).take_while(|b| b.is_ascii_alphanumeric() || **b == b'-').count();
+    if name > 0 && tag.get(name) == Some(&b':') { name + 2 } else { 0 }
+}
+
+/// `x'.name(…).'`: a call that is joined to a string on both sides, where the string before it was opened by somebody else.
+fn joins(bytes: &[u8], start: usize, open: usize) -> bool {
+    if bytes.len() >= 512 {
+        return false;
+    }
+    let head = bytes.get(..start).unwrap_or_default();
+    let Some(head) = head.trim_ascii_end().strip_suffix(b".") else { return false };
+    let Some(&quote @ (b'\'' | b'"')) = head.trim_ascii_end().last() else { return false };
+    let odd = memchr::memchr_iter(quote, head).count() % 2 == 1;
+    let tail = bytes.get(open..).unwrap_or_default();
+    odd
+        && memchr::memchr_iter(b')', tail).any(|close| {
+            let rest = tail.get(close + 1..).unwrap_or_default().trim_ascii_start();
+            rest.strip_prefix(b".").is_some_and(|rest| rest.trim_ascii_start().first() == Some(&quote))
+        })
 }
 
 fn variables(input: &Input<'_>, sink: &mut Sink<'_>) {
@@ -271,6 +307,10 @@ fn variables(input: &Input<'_>, sink: &mut Sink<'_>) {
             let Some(found) = memchr::memchr(close, window) else { break };
             indexed = true;
             end = skip(rest, end + found + 1);
+            // `$a[$b[0]](…)`
+            while rest.get(end) == Some(&close) {
+                end += 1;
+            }
         }
         if rest.get(end) == Some(&b'(') {
             let lead = bytes.get(..at).unwrap_or_default().trim_ascii_end().last().copied();
