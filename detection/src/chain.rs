@@ -49,6 +49,8 @@ decoders! {
     Nested = "nested",
     /// The last part of a URL found in a value.
     Url = "url",
+    /// Long harmless text around the rest left out.
+    Padding = "padding",
 }
 
 /// A decode chain: at most [`limits::CHAIN`] decoders.

@@ -186,6 +186,7 @@ decoders! {
     hex,
     url,
     nested,
+    padding,
 }
 
 #[cfg(test)]

@@ -1,0 +1,115 @@
+//! What is left of a value when the long harmless text around it is taken off: whole sentences, or a run of letters and
+//! digits, before it or after it.
+//!
+//! Many forms act only as a whole value: a path, a URL, a number with a condition behind it. Text around them hides such a
+//! form from whoever looks at the value only as it is. What was taken off is plain words; what remains keeps the sentence
+//! that it stands in, so that a sentence which quotes something still reads as one.
+
+use super::{Decoding, Pieces, View};
+use crate::Decoder;
+
+pub(super) static DECODING: Decoding = Decoding { decoder: Decoder::Padding, wants, run };
+
+/// Less text than this in front or behind is no padding.
+const SHORTEST: usize = 256;
+/// What remains and is longer, or has more lines, is a document with text around it.
+const LONGEST: usize = 2048;
+const LINES: usize = 3;
+/// Where no sentence ends, this many of the last words are tried as the beginning of the rest.
+const WORDS: usize = 3;
+/// No word of a language is this long.
+const LONG_WORD: usize = 64;
+
+fn wants(view: &View<'_>) -> bool {
+    view.bytes.len() > SHORTEST && !view.chain.contains(Decoder::Padding)
+}
+
+fn run(view: &View<'_>, pieces: &mut Pieces) {
+    let bytes = view.bytes;
+    let plain = bytes.iter().position(|&b| !is_plain(b)).unwrap_or(bytes.len());
+    let head = bytes.get(..plain).unwrap_or_default();
+    let mut push = |start: usize| {
+        let rest = bytes.get(start..).unwrap_or_default();
+        let inner = rest.get(..trail(rest)).unwrap_or_default().trim_ascii_end();
+        // A line end that is the value's own may be what acts.
+        let inner = match inner.strip_prefix(b" ") {
+            _ if start == 0 => inner,
+            Some(inner) => inner,
+            None => inner.trim_ascii_start(),
+        };
+        let lines = memchr::memchr_iter(b'\n', inner).take(LINES).count();
+        if inner.len() < bytes.len() && inner.len() <= LONGEST && lines < LINES {
+            pieces.piece(|out| {
+                out.extend_from_slice(inner);
+                true
+            });
+        }
+    };
+    let goes_on = plain < bytes.len();
+    let lead = lead(head, goes_on);
+    // Plain words that act may stand before sentences as well as behind them.
+    if !goes_on || matches!(lead, Lead::Nothing) {
+        push(0);
+    }
+    match lead {
+        Lead::Nothing => {}
+        Lead::Until(start) => push(start),
+        Lead::Words => {
+            // Nothing tells where the words end that belong to the rest: a command has some, a path none.
+            let spaces = head.iter().enumerate().rev().filter(|(_, b)| b.is_ascii_whitespace());
+            spaces.take(WORDS).for_each(|(at, _)| push(at + 1));
+        }
+    }
+}
+
+/// What stands in front.
+enum Lead {
+    Nothing,
+    /// Sentences, or a run that is no word, up to an offset.
+    Until(usize),
+    /// Words without sentences.
+    Words,
+}
+
+/// Letters, digits and the marks of plain sentences.
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | b',' | b'.' | b'!' | b'?' | b'\'' | b'-' | 0x80..)
+}
+
+const fn ends_sentence(byte: u8) -> bool {
+    matches!(byte, b'.' | b'!' | b'?')
+}
+
+fn lead(head: &[u8], goes_on: bool) -> Lead {
+    if head.len() < SHORTEST {
+        return Lead::Nothing;
+    }
+    // The sentence that goes on into what is not plain stays with it.
+    let sentence = head.windows(2).rposition(|pair| ends_sentence(pair[0]) && pair[1].is_ascii_whitespace());
+    let word = |end: usize| {
+        let before = head.get(..end).unwrap_or_default();
+        before.iter().rev().take(LONG_WORD).take_while(|b| b.is_ascii_alphanumeric()).count()
+    };
+    let last_gap = head.iter().rposition(|&b| !b.is_ascii_alphanumeric());
+    let run = if goes_on && word(head.len()) == LONG_WORD {
+        Some(head.len())
+    } else {
+        last_gap.filter(|&gap| word(gap) == LONG_WORD).map(|gap| gap + 1)
+    };
+    match run.max(sentence.map(|at| at + 1)) {
+        Some(cut) if head.len() - cut < LONGEST && cut >= SHORTEST => Lead::Until(cut),
+        None if head.len() >= 4 * SHORTEST => Lead::Words,
+        _ => Lead::Nothing,
+    }
+}
+
+/// Where plain text begins that goes on to the end: at a capital letter behind white space.
+fn trail(bytes: &[u8]) -> usize {
+    let plain = bytes.iter().rposition(|&b| !is_plain(b)).map_or(0, |at| at + 1);
+    let tail = bytes.get(plain..).unwrap_or_default();
+    if tail.len() < SHORTEST {
+        return bytes.len();
+    }
+    let begins = tail.windows(2).position(|pair| pair[0].is_ascii_whitespace() && pair[1].is_ascii_uppercase());
+    begins.filter(|at| tail.len() - at >= SHORTEST).map_or(bytes.len(), |at| plain + at)
+}
