@@ -20,7 +20,7 @@
 //! # Evasions covered
 //!
 //! Quotes, backslashes and carets inside words, `$@`, `$()`, `${IFS}`, `$'\x63at'`, brace lists, globbed paths, introducing
-//! words (`sudo`, `time`, `env`), assignments, redirections for blanks, base64 and hexadecimal through the decoders.
+//! words (`sudo`, `time`, `env`), assignments, variables that the line itself sets, alternatives inside words, redirections for blanks, base64 and hexadecimal through the decoders.
 //!
 //! # References
 //!

@@ -1,6 +1,7 @@
 //! # What it detects
 //!
-//! A line break, and after it something that a header parser would take for a header field, a status line or a request.
+//! A line break, and after it something that a header parser would take for a header field, a status line or a request;
+//! and a content type whose boundary is a content type itself, which one parser reads so and the next one otherwise.
 //!
 //! # Why it matters
 //!
@@ -44,6 +45,7 @@ static NAME: Fact = Fact::new("a line break in the name of a parameter", FactKin
 static ONLY_BREAKS: Fact = Fact::new("line breaks of headers, and nothing else", FactKind::Breakout, 100);
 static FIRST: Fact = Fact::new("a request's first line as the whole value", FactKind::Effect, 100);
 static IN_HEADER: Fact = Fact::new("in a header, which has no lines", FactKind::Structure, 50);
+static TWO_TYPES: Fact = Fact::new("a content type in the place of a boundary", FactKind::Breakout, 100);
 static DOCUMENT: Fact = Fact::new("a text of many lines", FactKind::Doubt, 70);
 static TEXT_FIELD: Fact = Fact::new("a field of responses in a text", FactKind::Structure, 50);
 
@@ -51,7 +53,8 @@ static TEXT_FIELD: Fact = Fact::new("a field of responses in a text", FactKind::
 const SHORT: usize = 1024;
 
 fn gate(input: &Input<'_>) -> bool {
-    (matches!(input.place, Place::Query | Place::QueryKey) && input.classes.has(Class::Newline))
+    two_types(input).is_some()
+        || (matches!(input.place, Place::Query | Place::QueryKey) && input.classes.has(Class::Newline))
         || (matches!(input.place, Place::Query | Place::Form | Place::Cookie) && first_line(input.bytes))
         || (input.place == Place::Path && input.classes.any(&[Class::Newline, Class::Backslash]))
         || (input.classes.has(Class::Newline) && (input.classes.has(Class::Colon) || input.classes.has(Class::Slash)))
@@ -68,6 +71,10 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         } else if let Some(at) = memchr::memmem::find(input.bytes, b"\\r\\n") {
             sink.report(at..at + 4, &[&TARGET]);
         }
+        return;
+    }
+    if let Some(at) = two_types(input) {
+        sink.report(at..input.bytes.len(), &[&TWO_TYPES]);
         return;
     }
     if first_line(input.bytes) {
@@ -98,6 +105,18 @@ fn breaks(input: &Input<'_>, sink: &mut Sink<'_>) {
     } else if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n')) || memchr::memmem::find(bytes, b"%0\r\n").is_some() {
         sink.report(at..at + 2, &[&ONLY_BREAKS]);
     }
+}
+
+/// `application/x-www-form-urlencoded; boundary="text/xml"`: where the second type stands. Only multipart types have
+/// boundaries, and those are no types.
+fn two_types(input: &Input<'_>) -> Option<usize> {
+    if input.place != Place::Header || input.bytes.len() > 512 || !input.name.eq_ignore_ascii_case(b"content-type") {
+        return None;
+    }
+    let at = memchr::memmem::find(input.bytes, b"boundary=")? + 9;
+    let value = input.bytes.get(at..)?;
+    let value = value.strip_prefix(b"\"").unwrap_or(value);
+    [b"application/".as_slice(), b"text/", b"multipart/"].iter().any(|known| value.starts_with(known)).then_some(at)
 }
 
 /// `GET http://192.0.2.1/ HTTP/1.0` and nothing else.
