@@ -70,8 +70,8 @@ fn signs(bytes: &[u8], sink: &mut Sink<'_>) {
     if text.len() < 2 || text.len() > 16 || !text.contains(&b'*') {
         return;
     }
-    let kinds = b"*()|&!".iter().filter(|sign| text.contains(sign)).count();
-    if text.iter().all(|byte| b"*()|&!'".contains(byte)) && kinds >= 2 {
+    let kinds = b"*()|&!\0".iter().filter(|sign| text.contains(sign)).count();
+    if text.iter().all(|byte| b"*()|&!'\0".contains(byte)) && kinds >= 2 {
         let facts: &[&'static Fact] = if kinds >= 3 { &[&SIGNS, &MANY_SIGNS] } else { &[&SIGNS] };
         sink.report(0..bytes.len(), facts);
     }
@@ -176,6 +176,11 @@ fn whole(bytes: &[u8], sink: &mut Sink<'_>) {
             continue;
         }
         let Some(first) = opened(bytes, at) else { continue };
+        // `*(|(mail=*))`: the wildcard stands for the host's value, the filter for nothing that could be typed.
+        if first.operators > 0 && bytes.get(..at).is_some_and(|head| head.trim_ascii() == b"*") {
+            sink.report(at..first.end, &[&FILTER]);
+            return;
+        }
         // A second assertion follows the first.
         let mut next = first.end;
         while bytes.get(next) == Some(&b')') {

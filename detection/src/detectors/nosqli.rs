@@ -56,6 +56,7 @@ static PREDICATE: Fact = Fact::new("a predicate on the document", Effect, 40);
 static LOOP: Fact = Fact::new("waits in a loop", Effect, 40);
 static SHELL: Fact = Fact::new("calls the database's shell", Effect, 70);
 static AGAIN: Fact = Fact::new("and goes on with another statement", Effect, 40);
+static CALL_KEY: Fact = Fact::new("a call on the document as a parameter's name", Effect, 100);
 static SPLIT: Fact = Fact::new("a line break and a command of a cache", Breakout, 100);
 
 /// Operators that compare or join, and those that run code.
@@ -78,6 +79,7 @@ fn run(input: &Input<'_>, _scratch: &mut Scratch, sink: &mut Sink<'_>) {
     let bytes = input.bytes;
     if input.place.is_key() {
         key(input, sink);
+        document_call(bytes, sink);
     }
     if input.classes.has(Class::Dollar) {
         operators(bytes, sink);
@@ -85,7 +87,7 @@ fn run(input: &Input<'_>, _scratch: &mut Scratch, sink: &mut Sink<'_>) {
     if input.classes.has(Class::Newline) {
         commands(bytes, sink);
     }
-    predicates(bytes, sink);
+    predicates(input, sink);
 }
 
 /// The operator that begins at a `$`, and whether it runs code.
@@ -130,6 +132,17 @@ fn key(input: &Input<'_>, sink: &mut Sink<'_>) {
         return;
     }
     sink.report(at..at + len, facts);
+}
+
+/// `this.name.match(/…/)`: `' && this…` in a query is taken apart at its ampersands.
+fn document_call(bytes: &[u8], sink: &mut Sink<'_>) {
+    let start = skip_space(bytes, 0);
+    let Some(path) = bytes.get(start..).and_then(|rest| rest.strip_prefix(b"this.")) else { return };
+    let len = path.iter().take_while(|byte| is_word(**byte) || **byte == b'.').count();
+    let dotted = path.get(..len).is_some_and(|path| path.contains(&b'.'));
+    if dotted && path.get(len) == Some(&b'(') && path.contains(&b')') {
+        sink.report(start..start + 5 + len, &[&CALL_KEY]);
+    }
 }
 
 /// `{ $ne: 1 }`, `', $or: [`, `[$ne]=1` in a text.
@@ -183,8 +196,14 @@ fn operators(bytes: &[u8], sink: &mut Sink<'_>) {
 }
 
 /// JavaScript that leaves the string or number it was put into.
-fn predicates(bytes: &[u8], sink: &mut Sink<'_>) {
-    let start = skip_space(bytes, 0);
+fn predicates(input: &Input<'_>, sink: &mut Sink<'_>) {
+    let bytes = input.bytes;
+    let mut start = skip_space(bytes, 0);
+    if input.place == Place::Path {
+        // The last segment before the code is the host's number.
+        let head = memchr::memchr(b';', bytes).and_then(|end| bytes.get(..end)).unwrap_or_default();
+        start = memchr::memrchr(b'/', head).map_or(start, |slash| slash + 1);
+    }
     let number = bytes.iter().skip(start).take_while(|byte| byte.is_ascii_digit()).count();
     let mut beginnings = [None; 3];
     beginnings[0] = memchr::memchr(b'\'', bytes).map(|at| at + 1);

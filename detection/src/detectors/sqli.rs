@@ -107,7 +107,7 @@ fn gate(input: &Input<'_>) -> bool {
     };
     input.classes.any(&[
         SingleQuote, DoubleQuote, Backtick, Semicolon, Paren, Equals, Star, Hash, Pipe, Ampersand, Control,
-    ])
+    ]) || interleaved(input, input.bytes)
 }
 
 fn run(input: &Input<'_>, scratch: &mut Scratch, sink: &mut Sink<'_>) {

@@ -45,7 +45,11 @@ fn leading(bytes: &[u8]) -> usize {
         // A figure belongs to the prose once words have shown that there is one, and where no SQL is next to it.
         let figure = words >= 2 && is_figure(word) && !is_joint(before);
         let joined = is_figure(before) && !is_prose_word(before) && is_joint(word);
-        if joined || !(is_prose_word(word) || figure) {
+        if joined {
+            at -= before.len();
+            break;
+        }
+        if !(is_prose_word(word) || figure) {
             break;
         }
         before = word;
@@ -55,7 +59,26 @@ fn leading(bytes: &[u8]) -> usize {
             sentence = at;
         }
     }
-    if sentence == 0 && at >= UNBROKEN { at } else { sentence }
+    if sentence == 0 && at >= UNBROKEN { before_joint(bytes, at) } else { sentence }
+}
+
+/// Where no sentence ends, the last words may be the payload's first: one that joins, and what it is joined to.
+fn before_joint(bytes: &[u8], end: usize) -> usize {
+    const BACK: usize = 4;
+    let (mut at, mut cut, mut joined) = (end, end, false);
+    for _ in 0..BACK {
+        let head = bytes.get(..at).unwrap_or_default().trim_ascii_end();
+        let len = head.iter().rev().take_while(|byte| !byte.is_ascii_whitespace()).count();
+        at = head.len() - len;
+        if joined {
+            cut = at;
+        }
+        joined = is_joint(head.get(at..).unwrap_or_default());
+        if joined {
+            cut = at;
+        }
+    }
+    cut
 }
 
 /// Where the sentences that reach the end begin.
@@ -119,7 +142,7 @@ fn is_prose_word(word: &[u8]) -> bool {
         && !letters.windows(2).any(|pair| pair.iter().all(|byte| matches!(byte, b'\'' | b'-')))
 }
 
-/// A number, price, share or time, a word in quotation marks or parentheses, a dash.
+/// A number, price, share, time or code, a word in quotation marks or parentheses, a dash.
 fn is_figure(text: &[u8]) -> bool {
     let marks = text.iter().rev().take_while(|byte| b".,!?:;".contains(byte)).count();
     let body = text.get(..text.len() - marks.min(2)).unwrap_or_default();
@@ -127,14 +150,23 @@ fn is_figure(text: &[u8]) -> bool {
     let number = number.strip_suffix(b")").unwrap_or(number);
     let counts = number.first().is_some_and(u8::is_ascii_digit)
         && number.iter().all(|byte| byte.is_ascii_digit() || b".,:%".contains(byte));
+    let coded = body.len() > 1 && body.iter().all(u8::is_ascii_alphanumeric);
     let marked = body.strip_prefix(b"\"").or(body.strip_prefix(b"(")).unwrap_or(body);
     let marked = marked.strip_suffix(b"\"").or(marked.strip_suffix(b")")).unwrap_or(marked);
     let worded = !marked.is_empty() && is_prose_word(marked) && !is_joint(marked);
-    counts || worded || text == b"-"
+    counts
+        || coded
+        || worded
+        || text == b"-"
+        || (body.is_empty() && matches!(text.first(), Some(first) if *first != b';'))
 }
 
 /// Words that join a number or name to the statement around it.
 fn is_joint(text: &[u8]) -> bool {
+    // The lexer takes `on` for what begins a condition; sentences have it before dates.
+    if text.eq_ignore_ascii_case(b"on") {
+        return false;
+    }
     let letters = text.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
     matches!(
         word(text.get(..letters).unwrap_or_default()),
@@ -142,7 +174,6 @@ fn is_joint(text: &[u8]) -> bool {
             | Word::Union
             | Word::Having
             | Word::Group
-            | Word::By
             | Word::Between
             | Word::Procedure
             | Word::Limit
@@ -151,7 +182,6 @@ fn is_joint(text: &[u8]) -> bool {
             | Word::Change
             | Word::Exec
             | Word::Waitfor
-            | Word::Script
             | Word::Shutdown
     )
 }

@@ -59,7 +59,7 @@ impl Machine<'_> {
             Word::Shutdown => {
                 matches!(next, Kind::End | Kind::Comment | Kind::Semicolon | Kind::Word(Word::Clause))
             }
-            Word::Exec => return self.execute(alone),
+            Word::Exec => return self.execute(is("call"), alone),
             Word::Set if next == Kind::Variable => true,
             Word::Script if is("declare") => next == Kind::Variable,
             Word::Script if is("show") => matches!(next, Kind::Word(Word::Objects)),
@@ -101,8 +101,8 @@ impl Machine<'_> {
         true
     }
 
-    /// After `exec`, `execute`, `call`.
-    pub(super) fn execute(&mut self, alone: bool) -> bool {
+    /// After `exec`, `execute`, `call`, which is told from the others.
+    pub(super) fn execute(&mut self, call: bool, alone: bool) -> bool {
         let mut ahead = self.lexer;
         let mut token = ahead.token();
         if token.kind == Kind::Open {
@@ -139,8 +139,15 @@ impl Machine<'_> {
                 }
                 token = ahead.token();
             }
+            // `call name(function(…`: sentences have no parentheses in such a place.
+            let nested = call
+                && token.kind == Kind::Open
+                && matches!(ahead.token().kind, Kind::Word(Word::Call(_)))
+                && ahead.peek().kind == Kind::Open;
             if procedure {
                 self.seen.add(Seen::PROCEDURE_CALL);
+            } else if nested && alone {
+                self.seen.add(Seen::STATEMENT);
             } else if !alone {
                 return false;
             } else {
