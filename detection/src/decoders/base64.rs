@@ -49,7 +49,9 @@ fn wants(view: &View<'_>) -> bool {
 
 fn run(view: &View<'_>, pieces: &mut Pieces) {
     let path = matches!(view.place, Place::Path | Place::PathParameter);
-    for range in runs(view.bytes, SHORTEST.min(view.seen.run as usize).max(SHORTEST_WHOLE), if path { &PATH_DIGITS } else { &DIGITS }) {
+    let whole = view.bytes.len() <= SHORTEST_WHOLE + 1;
+    let shortest = if whole { SHORTEST_WHOLE } else { SHORTEST };
+    for range in runs(view.bytes, shortest, if path { &PATH_DIGITS } else { &DIGITS }) {
         let run = view.bytes.get(range).unwrap_or_default();
         pieces.piece(|out| decode(run, out));
     }

@@ -20,6 +20,7 @@
 //! # References
 //! OWASP Code Injection; PHP manual "Supported Protocols and Wrappers"; CWE-94; CWE-98.
 
+mod characters;
 mod names;
 mod php;
 
@@ -37,4 +38,5 @@ fn gate(input: &Input<'_>) -> bool {
 
 fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     php::look(input, sink);
+    characters::look(input, sink);
 }

@@ -38,6 +38,7 @@ static CALLS: Fact = Fact::new("a template expression that calls", FactKind::Str
 static STATEMENT: Fact = Fact::new("a template statement", FactKind::Structure, 60);
 static ALONE: Fact = Fact::new("the value is little more than the expression", FactKind::Structure, 40);
 static PREPROCESSED: Fact = Fact::new("an expression inside Thymeleaf's preprocessing marks", FactKind::Effect, 100);
+static PHP_TAG: Fact = Fact::new("a tag of a PHP site's templates that is compiled to code with a call", FactKind::Effect, 100);
 static OPEN: Fact = Fact::new("without its end", FactKind::Doubt, 20);
 
 fn gate(input: &Input<'_>) -> bool {
@@ -65,10 +66,30 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         }
         report(input, sink, &expression, does);
     }
+    if let Some(at) = php_tag(bytes) {
+        doubt::unless_shown(input, sink, at..bytes.len().min(at + 60), &[&PHP_TAG]);
+    }
     let marked = memchr::memmem::find(bytes, b"__${").or_else(|| memchr::memmem::find(bytes, b"__*{"));
     if let Some(at) = marked.filter(|_| memchr::memmem::find(bytes, b"}__").is_some()) {
         sink.report(at..bytes.len().min(at + 60), &[&PREPROCESSED]);
     }
+}
+
+/// `{if:f(1)}`, `{if-A:f(1)}`: conditions that templates of PHP sites hand to `eval`, and `{x:field runphp='yes'}`.
+fn php_tag(bytes: &[u8]) -> Option<usize> {
+    const LONGEST: usize = 200;
+    const TRIES: usize = 8;
+    let condition = memchr::memmem::find_iter(bytes, b"{if").take(TRIES).find(|&at| {
+        let rest = bytes.get(at + 3..bytes.len().min(at + LONGEST)).unwrap_or_default();
+        let label = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'-').count();
+        let Some(condition) = rest.get(label..).and_then(|rest| rest.strip_prefix(b":")) else { return false };
+        let condition = condition.split(|&b| b == b'}').next().unwrap_or_default();
+        condition.windows(2).any(|pair| pair[1] == b'(' && (pair[0].is_ascii_alphanumeric() || pair[0] == b'_'))
+    });
+    condition.or_else(|| {
+        let runs = memchr::memchr(b'{', bytes)?;
+        contains_ignore_case(bytes.get(runs..bytes.len().min(runs + LONGEST))?, b" runphp=").then_some(runs)
+    })
 }
 
 /// `${{ secrets.X }}` is GitHub's, and evaluated by GitHub.

@@ -67,7 +67,7 @@ static LONG_CODE: Fact = Fact::new("stands in many lines of code", FactKind::Dou
 fn gate(input: &Input<'_>) -> bool {
     let classes = input.classes;
     classes.any(&[Class::Angle, Class::Paren, Class::Backtick])
-        || classes.has(Class::Equals) && classes.any(&[Class::SingleQuote, Class::DoubleQuote])
+        || classes.has(Class::Equals) && classes.any(&[Class::SingleQuote, Class::DoubleQuote, Class::Brace])
 }
 
 fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {

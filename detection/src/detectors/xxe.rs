@@ -29,7 +29,7 @@ use crate::{
 };
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::Xxe, name: "xxe", version: 1, gate: |_| false, run };
+    Detector { signal: Signal::Xxe, name: "xxe", version: 1, gate, run };
 
 static EXTERNAL: Fact = Fact::new("an external entity", FactKind::Effect, 110);
 static PARAMETER: Fact = Fact::new("a parameter entity", FactKind::Structure, 100);
@@ -40,7 +40,13 @@ static SUBSET: Fact = Fact::new("a document type at a foreign address", FactKind
 static NEAR_SUBSET: Fact = Fact::new("a document type in a file", FactKind::Structure, 60);
 static PUBLIC_SUBSET: Fact = Fact::new("a document type with a public identifier", FactKind::Structure, 20);
 static INCLUDE: Fact = Fact::new("an XInclude element", FactKind::Effect, 100);
+static LONE_SCHEMA: Fact = Fact::new("a schema at a foreign address without its namespace", FactKind::Effect, 100);
 static DOCUMENT: Fact = Fact::new("a style sheet that reads a document or calls a function", FactKind::Effect, 100);
+
+/// An attribute's value comes without its name, in which it has no anchor.
+const fn gate(input: &Input<'_>) -> bool {
+    matches!(input.place, Place::Xml) && input.name.eq_ignore_ascii_case(b"xsi:schemalocation")
+}
 
 fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     let bytes = input.bytes;
@@ -70,9 +76,31 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     {
         sink.report(at..at + 10, &[&DOCUMENT]);
     }
+    if gate(input) && is_lone_address(bytes) {
+        sink.report(0..bytes.len(), &[&LONE_SCHEMA]);
+    }
+    if let Some(at) = lone_schema(bytes) {
+        doubt::report(input, sink, at..bytes.len().min(at + 120), &[&LONE_SCHEMA]);
+    }
     if let Some(at) = find_ignore_case(bytes, b"php:function") {
         sink.report(at..at + 12, &[&DOCUMENT]);
     }
+}
+
+/// `xsi:schemaLocation` lists pairs of a namespace and an address. An address alone names no namespace: no program writes
+/// that, and a parser that loads schemas still fetches it.
+fn lone_schema(bytes: &[u8]) -> Option<usize> {
+    const NAME: &[u8] = b"xsi:schemalocation";
+    let at = find_ignore_case(bytes, NAME)?;
+    let rest = bytes.get(at + NAME.len()..)?.trim_ascii_start().strip_prefix(b"=")?;
+    let (list, _) = literal(rest)?;
+    is_lone_address(list).then_some(at)
+}
+
+/// Whether a list of words is one address and nothing else.
+fn is_lone_address(list: &[u8]) -> bool {
+    let list = list.trim_ascii();
+    memchr::memmem::find(list, b"://").is_some() && !list.iter().any(u8::is_ascii_whitespace)
 }
 
 fn after_blank(text: &[u8]) -> Option<&[u8]> {

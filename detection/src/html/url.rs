@@ -97,24 +97,12 @@ fn scheme_prefix(url: &[u8]) -> ([u8; PREFIX], usize, usize) {
 /// character outside ASCII.
 pub(crate) fn unit(bytes: &[u8]) -> (Option<u8>, usize) {
     match bytes {
-        [b'&', b'#', rest @ ..] => {
-            let (hex, rest, skipped) = match rest {
-                [b'x' | b'X', digits @ ..] => (true, digits, 3),
-                _ => (false, rest, 2),
-            };
-            let (mut value, mut digits) = (0_u32, 0);
-            while let Some(digit) =
-                rest.get(digits).and_then(|&b| char::from(b).to_digit(if hex { 16 } else { 10 }))
-            {
-                value = value.saturating_mul(if hex { 16 } else { 10 }).saturating_add(digit);
-                digits += 1;
-            }
-            if digits == 0 {
-                return (Some(b'&'), 1);
-            }
-            let semicolon = usize::from(rest.get(digits) == Some(&b';'));
-            (u8::try_from(value).ok().filter(u8::is_ascii), skipped + digits + semicolon)
+        // A reference whose ampersand was written as one, for a page that undoes it once before.
+        [b'&', b'a' | b'A', b'm' | b'M', b'p' | b'P', b';', rest @ ..] if rest.first() == Some(&b'#') => {
+            let (byte, used) = number(rest.get(1..).unwrap_or_default());
+            (byte, used + 4)
         }
+        [b'&', b'#', rest @ ..] => number(rest),
         [b'&', rest @ ..] => {
             const NAMED: &[(&[u8], u8)] = &[
                 (b"colon;", b':'),
@@ -147,6 +135,25 @@ pub(crate) fn unit(bytes: &[u8]) -> (Option<u8>, usize) {
         [byte, ..] if byte.is_ascii() => (Some(*byte), 1),
         _ => (None, 1),
     }
+}
+
+/// The character that a numeric reference names, from what follows its `&#`, and the length of the whole reference.
+fn number(rest: &[u8]) -> (Option<u8>, usize) {
+    let (hex, rest, skipped) = match rest {
+        [b'x' | b'X', digits @ ..] => (true, digits, 3),
+        _ => (false, rest, 2),
+    };
+    let (mut value, mut digits) = (0_u32, 0);
+    while let Some(digit) = rest.get(digits).and_then(|&b| char::from(b).to_digit(if hex { 16 } else { 10 }))
+    {
+        value = value.saturating_mul(if hex { 16 } else { 10 }).saturating_add(digit);
+        digits += 1;
+    }
+    if digits == 0 {
+        return (Some(b'&'), 1);
+    }
+    let semicolon = usize::from(rest.get(digits) == Some(&b';'));
+    (u8::try_from(value).ok().filter(u8::is_ascii), skipped + digits + semicolon)
 }
 
 #[cfg(test)]

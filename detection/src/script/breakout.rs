@@ -47,12 +47,23 @@ pub(crate) fn escape(bytes: &[u8]) -> Option<Escape> {
             }
         }
     }
+    if let Some(span) = comment_end(bytes).and_then(|at| strong(bytes, at)) {
+        return Some(Escape::String(span));
+    }
     let found = effect_of_code(bytes.get(..bytes.len().min(8 * WINDOW)).unwrap_or_default(), 0);
     match found.effect {
         Effect::Strong if found.whole => Some(Escape::Whole(found.span)),
         Effect::Strong => Some(Escape::Begins(found.span)),
         _ => None,
     }
+}
+
+/// Where code may begin behind the end of a comment that was open before the value began.
+fn comment_end(bytes: &[u8]) -> Option<usize> {
+    let at = memchr::memmem::find(bytes, b"*/")?;
+    let own = memchr::memmem::find(bytes.get(..at + 1).unwrap_or_default(), b"/*").is_some();
+    let after = bytes.get(at + 2..).unwrap_or_default().trim_ascii_start().first();
+    (!own && matches!(after, Some(b';' | b')' | b'}' | b'-' | b'+' | b','))).then_some(at + 2)
 }
 
 fn strong(bytes: &[u8], at: usize) -> Option<Range<usize>> {
@@ -141,6 +152,7 @@ mod tests {
             "Don't worry, it's fine. \"';alert(1)//",
             "'}};alert(1);{{'",
             "a'\n;document.cookie//",
+            "x*/;alert(1);//",
         ] {
             assert!(matches!(escape(value.as_bytes()), Some(Escape::String(_))), "{value}");
         }

@@ -143,6 +143,10 @@ fn examine(bytes: &[u8], from: usize, strict: bool) -> Found {
                         }
                         Before::Named(found)
                     }
+                    // What a window is called outlives the page, and is what the next page's script may evaluate.
+                    None if name == b"name" && matches!(before, Before::Dot(Some(Role::Global))) => {
+                        Before::Indexed(Role::MarkupSink)
+                    }
                     None if matches!(name, b"if" | b"for" | b"while" | b"with" | b"catch") => {
                         controlled = true;
                         Before::Mark(b'k')
@@ -189,8 +193,18 @@ fn examine(bytes: &[u8], from: usize, strict: bool) -> Found {
                 }
                 Before::Value
             }
-            Token::Number(_) | Token::Regex(_) => {
+            Token::Number(_) => {
                 others += 1;
+                Before::Value
+            }
+            Token::Regex(range) => {
+                others += 1;
+                let inner = bytes.get(range.clone()).unwrap_or_default();
+                if matches!(before, Before::Mark(b'@'))
+                    && navigates(inner.strip_prefix(b"/").unwrap_or(inner))
+                {
+                    raise(Effect::Strong, range);
+                }
                 Before::Value
             }
             Token::Mark(mark, at) => {
