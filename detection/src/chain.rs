@@ -51,6 +51,8 @@ decoders! {
     Url = "url",
     /// Long harmless text around the rest left out.
     Padding = "padding",
+    /// Code in a block that begins by leaving a context.
+    CodeBlock = "code-block",
 }
 
 /// A decode chain: at most [`limits::CHAIN`] decoders.

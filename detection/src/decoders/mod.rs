@@ -187,6 +187,7 @@ decoders! {
     url,
     nested,
     padding,
+    code_block,
 }
 
 #[cfg(test)]

@@ -30,7 +30,12 @@ fn run(view: &View<'_>, pieces: &mut Pieces) {
     let head = bytes.get(..plain).unwrap_or_default();
     let mut push = |start: usize| {
         let rest = bytes.get(start..).unwrap_or_default();
-        let inner = rest.get(..trail(rest)).unwrap_or_default().trim_ascii_end();
+        let end = trail(rest);
+        // Long text on both sides is a page about what stands in it, and is judged as a whole.
+        if start > 0 && end < rest.len() {
+            return;
+        }
+        let inner = rest.get(..end).unwrap_or_default().trim_ascii_end();
         // A line end that is the value's own may be what acts.
         let inner = match inner.strip_prefix(b" ") {
             _ if start == 0 => inner,
