@@ -1,7 +1,7 @@
 //! The differential test: parsers of Python and Node.js beside ours, over a corpus and random changes to it.
 //!
 //! A short run belongs to `cargo test`; the long one is
-//! `cargo test -p picket-lambda-event --test differential --release -- --ignored`.
+//! `cargo test -p picket-lambda-event --test differential --release --features long-tests`.
 
 #[path = "differential/harness.rs"]
 mod harness;
@@ -156,8 +156,8 @@ fn no_string_that_python_or_node_reads_goes_uninspected() {
     run(150, 0x9e37_79b9_7f4a_7c15);
 }
 
+#[cfg(feature = "long-tests")]
 #[test]
-#[ignore = "takes minutes"]
 fn no_string_goes_uninspected_in_a_long_run() {
     for seed in 1..=20 {
         run(5_000, seed * 0x9e37_79b9_7f4a_7c15);

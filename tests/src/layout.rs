@@ -15,14 +15,18 @@ pub fn repository() -> &'static Path {
     tests.parent().unwrap_or(tests)
 }
 
-/// Cargo's target folder: the nearest folder above this program that carries cargo's `CACHEDIR.TAG`.
+/// Cargo's target folder: the nearest folder above this program that carries one of the files that cargo keeps at its top. The tag alone
+/// is not enough: cargo leaves it out where the folder was there before.
 ///
 /// # Panics
 /// When the program was moved out of cargo's target folder.
 #[must_use]
 pub fn target() -> PathBuf {
     let found = std::env::current_exe().ok().and_then(|program| {
-        program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()).map(Path::to_path_buf)
+        let is_top = |folder: &&Path| {
+            ["CACHEDIR.TAG", ".rustc_info.json"].iter().any(|file| folder.join(file).is_file())
+        };
+        program.ancestors().find(is_top).map(Path::to_path_buf)
     });
     found.unwrap_or_else(|| repository().join("target"))
 }
