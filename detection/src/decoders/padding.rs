@@ -36,12 +36,6 @@ fn run(view: &View<'_>, pieces: &mut Pieces) {
             return;
         }
         let inner = rest.get(..end).unwrap_or_default().trim_ascii_end();
-        // A line end that is the value's own may be what acts.
-        let inner = match inner.strip_prefix(b" ") {
-            _ if start == 0 => inner,
-            Some(inner) => inner,
-            None => inner.trim_ascii_start(),
-        };
         let lines = memchr::memchr_iter(b'\n', inner).take(LINES).count();
         if inner.len() < bytes.len() && inner.len() <= LONGEST && lines < LINES {
             pieces.piece(|out| {
@@ -99,9 +93,14 @@ fn lead(head: &[u8], goes_on: bool) -> Lead {
     let run = if goes_on && word(head.len()) == LONG_WORD {
         Some(head.len())
     } else {
-        last_gap.filter(|&gap| word(gap) == LONG_WORD).map(|gap| gap + 1)
+        // A line end may be what acts; a space is not.
+        last_gap.filter(|&gap| word(gap) == LONG_WORD).map(|gap| gap + usize::from(head.get(gap) == Some(&b' ')))
     };
-    match run.max(sentence.map(|at| at + 1)) {
+    let sentence = sentence.map(|at| match head.get(at + 1) {
+        Some(b' ') => at + 2,
+        _ => at + 1 + head.iter().skip(at + 1).take_while(|b| b.is_ascii_whitespace()).count(),
+    });
+    match run.max(sentence) {
         Some(cut) if head.len() - cut < LONGEST && cut >= SHORTEST => Lead::Until(cut),
         None if head.len() >= 4 * SHORTEST => Lead::Words,
         _ => Lead::Nothing,
