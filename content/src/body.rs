@@ -182,7 +182,8 @@ pub(crate) fn content(
     let utf8 = ascii || std::str::from_utf8(bytes).is_ok();
     let text = text.slice(mark..text.len());
     let other = match (sure, declared) {
-        (Some(charset), _) => Some((charset, false)),
+        // Form parsers ask for no mark and no zeroes: they read the bytes as they are.
+        (Some(charset), _) => Some((charset, media.form)),
         (None, Some(charset)) if charset.keeps_ascii() => (!utf8).then_some((charset, false)),
         // The text may as well be what it looks like.
         (None, Some(charset)) => Some((charset, plain)),
