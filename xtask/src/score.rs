@@ -27,12 +27,13 @@ enum Limit {
 /// Columns of the scorer's headline row with what a change may not cross. What is promised is in SPECIFICATION.md; these stand a little
 /// below it, so that they catch a regression and not a rounding.
 const LIMITS: &[(&str, usize, Limit)] = &[
-    ("attacks, mean over classes", 2, Limit::AtLeast(90.0)),
-    ("attacks, mean over sources", 3, Limit::AtLeast(90.0)),
-    ("real traffic blocked", 4, Limit::AtMost(0.07)),
-    ("API bodies blocked", 5, Limit::AtMost(0.3)),
-    ("hard text blocked", 6, Limit::AtMost(2.5)),
-    ("other harmless requests blocked", 7, Limit::AtMost(0.1)),
+    ("attacks, mean over classes", 2, Limit::AtLeast(95.0)),
+    ("attacks, mean over sources", 3, Limit::AtLeast(96.5)),
+    ("real traffic blocked", 4, Limit::AtMost(0.03)),
+    ("API bodies blocked", 5, Limit::AtMost(0.1)),
+    ("hard text blocked", 6, Limit::AtMost(0.5)),
+    // Two requests that hold template injections are labelled harmless, in a source of 165.
+    ("other harmless requests blocked", 7, Limit::AtMost(0.35)),
 ];
 
 /// Builds `picket`, scores the corpus, prints the scorer's table and checks the limits.
