@@ -56,8 +56,11 @@ fn run(input: &Input<'_>, scratch: &mut Scratch, sink: &mut Sink<'_>) {
             at += 2;
             continue;
         }
-        // A nested lookup may give the dollar sign itself.
-        if byte == b'{' && !marks.is_empty() && marks.len() < DEPTH && folded.last() == Some(&b'$') {
+        // A nested lookup may give the dollar sign itself; one that stands before the present lookup is not its own.
+        if byte == b'{'
+            && marks.len() < DEPTH
+            && marks.last().is_some_and(|&(start, _)| folded.get(start..).is_some_and(|own| own.ends_with(b"$")))
+        {
             folded.pop();
             nested = true;
             marks.push((folded.len(), at));
@@ -73,7 +76,7 @@ fn run(input: &Input<'_>, scratch: &mut Scratch, sink: &mut Sink<'_>) {
             }
             resolve(folded, start);
         } else if let Some(&(start, _)) = marks.last()
-            && folded.len() - start < LENGTH
+            && folded.len().saturating_sub(start) < LENGTH
         {
             folded.push(byte.to_ascii_lowercase());
         }
