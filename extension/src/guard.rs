@@ -126,8 +126,8 @@ impl Guard {
                 invocation,
                 request,
                 outcome: &outcome,
-                verdict,
-                mode: policy.mode,
+                verdict: &verdict,
+                mode: verdict.mode,
                 status,
                 took: started.elapsed(),
             };

@@ -77,7 +77,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) invocation: &'a Invocation,
     pub(crate) request: &'a Request,
     pub(crate) outcome: &'a Outcome,
-    pub(crate) verdict: Verdict,
+    pub(crate) verdict: &'a Verdict,
     pub(crate) mode: Mode,
     /// The status that the client gets, where it was blocked.
     pub(crate) status: Option<u16>,

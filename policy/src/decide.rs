@@ -59,7 +59,14 @@ pub fn decide(policy: &Policy, outcome: Option<&Outcome>, facts: Facts) -> Verdi
         (Mode::Block | Mode::Log, Some(_)) => Action::WouldBlock,
     };
     let log_only_source = policy.mode == Mode::Block && action == Action::WouldBlock;
-    Verdict { action, reason: reason.unwrap_or(Reason::Clean), log_only_source }
+    Verdict {
+        action,
+        reason: reason.unwrap_or(Reason::Clean),
+        log_only_source,
+        mode: policy.mode,
+        stored: true,
+        ..Verdict::default()
+    }
 }
 
 /// The surest attack finding that crosses the line, or what was left unexamined.

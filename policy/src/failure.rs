@@ -1,9 +1,5 @@
 //! What happens to a request that Picket could not inspect.
 
-use std::{fmt, str::FromStr};
-
-use crate::mode::words;
-
 /// The one named value that says whether a fault inside Picket lets a request pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFailure {
@@ -14,4 +10,4 @@ pub enum OnFailure {
     Closed,
 }
 
-words!(OnFailure { "open" = OnFailure::Open, "closed" = OnFailure::Closed, });
+crate::words::words!(OnFailure { "open" = OnFailure::Open, "closed" = OnFailure::Closed, });

@@ -4,15 +4,22 @@
 //! of those is handed in.
 
 mod block;
+pub mod canonical;
 mod decide;
 mod exclusion;
 mod failure;
+mod field;
+pub mod limits;
 mod mode;
+mod subject;
 mod verdict;
+mod words;
 
 pub use block::{BlockResponse, BlockStatusError};
 pub use decide::{Facts, Policy, decide, exclude};
 pub use exclusion::Exclusion;
 pub use failure::OnFailure;
+pub use field::{Field, FieldKind, Phase};
 pub use mode::{BlockLine, Mode};
-pub use verdict::{Action, Reason, Verdict};
+pub use subject::{Geo, Response, Seen, Subject, Surroundings};
+pub use verdict::{Action, Reason, RuleSignal, Verdict, WouldHave};

@@ -1,7 +1,5 @@
 //! How far Picket goes, and where the line lies from which it blocks.
 
-use std::{fmt, str::FromStr};
-
 use picket_detection::Tier;
 
 /// What Picket does about what it sees.
@@ -40,27 +38,8 @@ impl BlockLine {
     }
 }
 
-macro_rules! words {
-    ($type:ty { $($word:literal = $variant:path,)+ }) => {
-        impl FromStr for $type {
-            type Err = ();
-
-            fn from_str(word: &str) -> Result<Self, ()> {
-                match word.to_ascii_lowercase().as_str() { $($word => Ok($variant),)+ _ => Err(()) }
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $($variant => $word,)+ })
-            }
-        }
-    };
-}
-pub(crate) use words;
-
-words!(Mode { "block" = Mode::Block, "log" = Mode::Log, "off" = Mode::Off, });
-words!(BlockLine { "certain" = BlockLine::Certain, "likely" = BlockLine::Likely, "flagged" = BlockLine::Flagged, });
+crate::words::words!(Mode { "block" = Mode::Block, "log" = Mode::Log, "off" = Mode::Off, });
+crate::words::words!(BlockLine { "certain" = BlockLine::Certain, "likely" = BlockLine::Likely, "flagged" = BlockLine::Flagged, });
 
 #[cfg(test)]
 mod tests {
