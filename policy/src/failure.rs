@@ -2,6 +2,7 @@
 
 /// The one named value that says whether a fault inside Picket lets a request pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename_all = "lowercase"))]
 pub enum OnFailure {
     /// The original bytes go through, and the fault is counted.
     #[default]

@@ -6,11 +6,14 @@ macro_rules! fields {
     ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal, $kind:ident, $phase:ident;)+) => {
         /// One thing that a condition can look at.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename_all = "camelCase"))]
         pub enum Field { $($(#[doc = $doc])+ $variant,)+ }
 
         impl Field {
             /// Every field, in the order of the documentation.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            const WORDS: &[&str] = &[$($word),+];
 
             /// The word that stands in a policy.
             #[must_use]
@@ -133,7 +136,7 @@ impl fmt::Display for Field {
     }
 }
 
-crate::words::serde_words!(Field);
+crate::words::serde_words!(Field, Field::WORDS);
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,8 @@
 mod block;
 pub mod canonical;
 mod decide;
+#[cfg(any(feature = "compile", test))]
+pub mod document;
 mod exclusion;
 mod failure;
 mod field;

@@ -4,6 +4,7 @@ use picket_detection::Tier;
 
 /// What Picket does about what it sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename_all = "lowercase"))]
 pub enum Mode {
     /// Blocks.
     Block,
@@ -16,6 +17,7 @@ pub enum Mode {
 
 /// The least certain finding that is blocked on first sight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename_all = "lowercase"))]
 pub enum BlockLine {
     /// Certain findings are blocked on first sight, likely ones while their client is flagged.
     #[default]

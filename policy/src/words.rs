@@ -17,13 +17,13 @@ macro_rules! words {
             }
         }
 
-        $crate::words::serde_words!($type);
+        $crate::words::serde_words!($type, &[$($word),+]);
     };
 }
 
 /// Serialises a type as the word that it displays.
 macro_rules! serde_words {
-    ($type:ty) => {
+    ($type:ty, $words:expr) => {
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -32,8 +32,9 @@ macro_rules! serde_words {
 
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                const WORDS: &[&str] = $words;
                 let word = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-                word.parse().map_err(|()| serde::de::Error::custom("a word that is not known"))
+                word.parse().map_err(|()| serde::de::Error::unknown_variant(&word, WORDS))
             }
         }
     };
