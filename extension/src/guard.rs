@@ -18,8 +18,8 @@ use picket_lambda_event::{Envelope, EventReader, Kind, Mode as Form, Options};
 use picket_policy::{Action, Facts, Mode, OnFailure, Policy, decide, exclude};
 use picket_request::{Anomaly, Request};
 use picket_runtime_proxy::{
-    Abuse, AnswerKind, Decision, Fault, InspectError, Inspector, Invocation, NextCall, Observation, PostKind,
-    SyntheticPost,
+    Abuse, AnswerKind, Decision, Fault, Glance, InspectError, Inspector, Invocation, NextCall, PostKind,
+    SyntheticPost, Watch,
 };
 use serde_json::json;
 
@@ -228,14 +228,17 @@ impl Inspector for Guard {
         })
     }
 
-    fn observes(&self, _invocation: &Invocation) -> bool {
-        // Only the form of the answer is wanted, and only until an answer has shown it: each look costs another hop to
-        // a thread.
-        self.parts.response == ResponseForm::Auto && self.learned.load(Ordering::Relaxed) == UNKNOWN
+    fn watches(&self, _invocation: &Invocation) -> Watch {
+        // Only the form of the answer is wanted, and only until an answer has shown it.
+        if self.parts.response == ResponseForm::Auto && self.learned.load(Ordering::Relaxed) == UNKNOWN {
+            Watch::Status
+        } else {
+            Watch::Nothing
+        }
     }
 
-    fn answered(&self, _invocation: &Invocation, observation: &Observation) {
-        let form = match observation.kind {
+    fn glanced(&self, _invocation: &Invocation, glance: Glance) {
+        let form = match glance.kind {
             AnswerKind::Buffered => BUFFERED,
             AnswerKind::Streamed => STREAMING,
             AnswerKind::Error => return,

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use picket_runtime_proxy::{Decision, InspectError, Inspector, Invocation, Proxy, ProxyConfig};
+use picket_runtime_proxy::{Decision, InspectError, Inspector, Invocation, Proxy, ProxyConfig, Watch};
 
 const NEXT: &[u8] = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench/1\r\nAccept: */*\r\n\r\n";
 const RESPONSE_HEAD: &str = "POST /2018-06-01/runtime/invocation/8476a536-e9f4-11e8-9739-2dfe598c3fcd/response HTTP/1.1\r\nHost: 127.0.0.1\r\n\
@@ -142,7 +142,7 @@ impl Runtime {
 
 /// Decides at once; watches answers if told to.
 struct Quick {
-    observes: bool,
+    watch: Watch,
 }
 
 impl Inspector for Quick {
@@ -150,8 +150,18 @@ impl Inspector for Quick {
         Ok(Decision::Forward)
     }
 
-    fn observes(&self, _invocation: &Invocation) -> bool {
-        self.observes
+    fn watches(&self, _invocation: &Invocation) -> Watch {
+        self.watch
+    }
+}
+
+/// What the inspector of a kind of proxy wants of answers.
+fn watch_of(kind: &str) -> Watch {
+    match kind.split('-').next() {
+        Some("observing") => Watch::Whole,
+        Some("glancing") => Watch::Status,
+        Some("holding") => Watch::Hold,
+        _ => Watch::Nothing,
     }
 }
 
@@ -169,7 +179,7 @@ fn serve(kind: &str, upstream: &str) {
     config.concurrent = kind.ends_with("concurrent");
     let proxy = Proxy::bind(config).unwrap();
     println!("{}", proxy.local_addr());
-    runtime.block_on(proxy.serve(Arc::new(Quick { observes: kind.starts_with("observing") }))).unwrap();
+    runtime.block_on(proxy.serve(Arc::new(Quick { watch: watch_of(kind) }))).unwrap();
 }
 
 /// The least that a proxy on hyper can be: a connection to the platform for each of the runtime's, and bodies that stream.

@@ -41,6 +41,8 @@ pub(crate) struct Held {
     /// What follows the held bytes.
     pub(crate) rest: Rest,
     pub(crate) delivery: Option<Delivery>,
+    /// Sees what follows the held bytes.
+    pub(crate) tee: Option<Arc<Mutex<Tee>>>,
 }
 
 pub(crate) enum Rest {
@@ -75,6 +77,8 @@ pub(crate) struct Tee {
     prefix: Vec<u8>,
     prefix_limit: usize,
     scanner: Option<HeadScanner>,
+    /// True where the status is all that is wanted.
+    status_only: bool,
     pub(crate) bytes: u64,
     pub(crate) trailers: Option<HeaderMap>,
     pub(crate) complete: bool,
@@ -86,14 +90,48 @@ impl Tee {
             prefix: Vec::new(),
             prefix_limit,
             scanner: Some(HeadScanner::default()),
+            status_only: false,
             bytes: 0,
             trailers: None,
             complete: false,
         }
     }
 
-    fn data(&mut self, data: &[u8]) {
+    /// Keeps nothing but the status, and stops to read where that was found or is not to be expected any more.
+    pub(crate) fn for_status() -> Self {
+        Self { status_only: true, ..Self::new(0) }
+    }
+
+    /// The status that was found.
+    pub(crate) fn status(&mut self) -> Option<u16> {
+        self.finish().1.and_then(|head| head.status)
+    }
+
+    /// Notes one turn of a body.
+    fn frame(&mut self, frame: Option<&Result<Frame<Bytes>, hyper::Error>>, ended: bool) {
+        match frame {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    self.data(data);
+                } else if let Some(trailers) = frame.trailers_ref() {
+                    self.trailers = Some(trailers.clone());
+                    self.complete = true;
+                }
+            }
+            Some(Err(_)) => {}
+            None => self.complete = true,
+        }
+        self.complete |= ended;
+    }
+
+    pub(crate) fn data(&mut self, data: &[u8]) {
+        let before = self.bytes;
         self.bytes += data.len() as u64;
+        if self.status_only
+            && (before >= limits::STATUS_BYTES || self.scanner.as_ref().is_some_and(HeadScanner::has_status))
+        {
+            return;
+        }
         let room = self.prefix_limit - self.prefix.len();
         self.prefix.extend_from_slice(data.get(..room).unwrap_or(data));
         // The scanner reads what a handler wrote; a mistake in it must not break the answer off.
@@ -128,19 +166,7 @@ impl Body for Payload {
                 let frame = Pin::new(&mut *inner).poll_frame(context);
                 if let (Poll::Ready(frame), Some(tee)) = (&frame, tee) {
                     let mut tee = tee.lock().unwrap_or_else(PoisonError::into_inner);
-                    match frame {
-                        Some(Ok(frame)) => {
-                            if let Some(data) = frame.data_ref() {
-                                tee.data(data);
-                            } else if let Some(trailers) = frame.trailers_ref() {
-                                tee.trailers = Some(trailers.clone());
-                                tee.complete = true;
-                            }
-                        }
-                        Some(Err(_)) => {}
-                        None => tee.complete = true,
-                    }
-                    tee.complete |= inner.is_end_stream();
+                    tee.frame(frame.as_ref(), inner.is_end_stream());
                 }
                 match frame {
                     Poll::Ready(Some(Err(error))) => {
@@ -178,7 +204,7 @@ impl Held {
     /// Nothing but the end of a body that broke off.
     fn broken(error: BodyError) -> Self {
         let rest = Rest::Broken { error, flushed: false };
-        Self { chunks: VecDeque::new(), trailers: None, length: None, rest, delivery: None }
+        Self { chunks: VecDeque::new(), trailers: None, length: None, rest, delivery: None, tee: None }
     }
 
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
@@ -196,6 +222,9 @@ impl Held {
             Rest::Stream(inner) => {
                 let frame = Pin::new(&mut *inner).poll_frame(context);
                 let ended = matches!(frame, Poll::Ready(None)) || inner.is_end_stream();
+                if let (Poll::Ready(frame), Some(tee)) = (&frame, &self.tee) {
+                    tee.lock().unwrap_or_else(PoisonError::into_inner).frame(frame.as_ref(), ended);
+                }
                 if ended {
                     self.delivered();
                 }

@@ -45,6 +45,12 @@ counters! {
     replaced,
     /// Events that were answered in the handler's place.
     answered,
+    /// Answers of the handler that were held and judged.
+    answers_judged,
+    /// Answers of the handler that were replaced.
+    answers_replaced,
+    /// Answers of the handler that were too long to be held, and went on as they came.
+    answers_oversized,
     /// Answers of ours that the platform refused.
     answers_refused,
     /// Inspections that returned an error.

@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 use crate::api::{self, Call};
 use crate::body::{Held, Payload, Rest, Tee};
 use crate::counters::{Counters, count};
-use crate::inspector::{AnswerKind, Inspector, Observation};
+use crate::inspector::{AnswerKind, Glance, Inspector, Observation, Watch};
 use crate::invocation::Invocation;
 use crate::ledger::Ledger;
 use crate::ready;
@@ -166,16 +166,56 @@ impl Connection {
         if kind != AnswerKind::Error && is_chunked(&parts.headers) {
             declare_error_trailers(&mut parts.headers);
         }
-        let observed = invocation
-            .filter(|invocation| shared.guarded(|inspector| inspector.observes(invocation)).unwrap_or(false));
-        let Some(invocation) = observed else {
-            let response = self.send(outgoing(parts, streamed(body, None))).await?;
-            return Ok(pass(response, &Method::POST));
+        let watched = invocation.and_then(|invocation| {
+            let watch = shared.guarded(|inspector| inspector.watches(&invocation))?;
+            Some((watch, invocation))
+        });
+        let invocation = match watched {
+            None | Some((Watch::Nothing, _)) => {
+                let response = self.send(outgoing(parts, streamed(body, None))).await?;
+                return Ok(pass(response, &Method::POST));
+            }
+            Some((Watch::Status, invocation)) => return self.glance(parts, body, kind, &invocation).await,
+            Some((Watch::Hold, invocation)) if kind == AnswerKind::Buffered && !body.is_end_stream() => {
+                return self.hold_answer(parts, body, invocation).await;
+            }
+            Some((_, invocation)) => invocation,
         };
-        let post_headers = parts.headers.clone();
         let tee = Arc::new(Mutex::new(Tee::new(shared.config.prefix_limit)));
         let empty = body.is_end_stream();
+        self.watched(parts, streamed(body, Some(Arc::clone(&tee))), kind, &tee, empty, invocation).await
+    }
+
+    /// Passes an answer on, of which nothing is wanted but the status.
+    async fn glance(
+        &self,
+        parts: Parts,
+        body: Incoming,
+        kind: AnswerKind,
+        invocation: &Invocation,
+    ) -> Result<Response<Payload>, UpstreamError> {
+        let tee = Arc::new(Mutex::new(Tee::for_status()));
         let response = self.send(outgoing(parts, streamed(body, Some(Arc::clone(&tee))))).await?;
+        let glance = {
+            let mut tee = tee.lock().unwrap_or_else(PoisonError::into_inner);
+            Glance { kind, status: tee.status(), body_bytes: tee.bytes }
+        };
+        let _unless_it_panicked = self.shared.guarded(|inspector| inspector.glanced(invocation, glance));
+        Ok(pass(response, &Method::POST))
+    }
+
+    /// Passes an answer on, and hands what was seen of it to the observer.
+    pub(crate) async fn watched(
+        &self,
+        parts: Parts,
+        body: Payload,
+        kind: AnswerKind,
+        tee: &Mutex<Tee>,
+        empty: bool,
+        invocation: Arc<Invocation>,
+    ) -> Result<Response<Payload>, UpstreamError> {
+        let post_headers = parts.headers.clone();
+        let response = self.send(outgoing(parts, body)).await?;
         let observation = {
             let mut tee = tee.lock().unwrap_or_else(PoisonError::into_inner);
             let (prefix, head) = tee.finish();
@@ -246,6 +286,7 @@ pub(crate) fn whole(body: Bytes) -> Payload {
         trailers: None,
         rest: Rest::Nothing,
         delivery: None,
+        tee: None,
     }))
 }
 

@@ -90,6 +90,11 @@ impl HeadScanner {
         }
     }
 
+    /// Whether the status was read.
+    pub fn has_status(&self) -> bool {
+        self.head.status.is_some()
+    }
+
     /// What was found: None where the answer does not have the shape of an HTTP answer.
     pub fn finish(self) -> Option<HandlerHead> {
         self.found.then_some(self.head)

@@ -35,9 +35,22 @@ pub trait Inspector: Send + Sync + 'static {
         Decision::Forward
     }
 
-    /// Says whether [`Inspector::answered`] is wanted for this invocation. Runs on the proxy's thread and has to be quick.
-    fn observes(&self, _invocation: &Invocation) -> bool {
-        true
+    /// Says how much of the handler's answer is wanted. Runs on the proxy's thread as the answer begins, and has to be quick.
+    fn watches(&self, _invocation: &Invocation) -> Watch {
+        Watch::Whole
+    }
+
+    /// Is told the status of an answer for which [`Watch::Status`] was asked, after the platform has it. Runs on the proxy's thread and
+    /// has to be quick.
+    fn glanced(&self, _invocation: &Invocation, _glance: Glance) {}
+
+    /// Looks at a whole answer before the platform has it, where [`Watch::Hold`] was asked for. Runs where [`Inspector::inspect`] runs,
+    /// with the same budget; an error, a panic or an overrun lets the answer pass as it came.
+    ///
+    /// # Errors
+    /// Whatever kept it from a decision.
+    fn judge(&self, _invocation: &Invocation, _answer: &HeldAnswer) -> Result<AnswerDecision, InspectError> {
+        Ok(AnswerDecision::Forward)
     }
 
     /// Sees what the handler answered, after the platform has it. Runs off the proxy's thread. While it runs, the runtime's call for the
@@ -129,6 +142,51 @@ pub struct NextCall<'a> {
     pub after_block: bool,
 }
 
+/// How much of a handler's answer is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Watch {
+    /// Nothing: it streams past.
+    Nothing,
+    /// Its status, read as it streams past, for [`Inspector::glanced`]. It costs no thread.
+    Status,
+    /// Its head and first bytes, for [`Inspector::answered`].
+    Whole,
+    /// All of it, held for [`Inspector::judge`] before it goes on. A streamed answer and one to `/error` are never held, and one beyond
+    /// `ProxyConfig::answer_limit` goes on as it comes: those are watched as with [`Watch::Whole`].
+    Hold,
+}
+
+/// The status of an answer that streamed past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Glance {
+    /// Which way it was posted.
+    pub kind: AnswerKind,
+    /// What the handler gave, where it stood within [`crate::limits::STATUS_BYTES`].
+    pub status: Option<u16>,
+    /// Bytes of the body that went through.
+    pub body_bytes: u64,
+}
+
+/// A whole answer that the platform does not have yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldAnswer {
+    /// The headers of the runtime's post.
+    pub post_headers: HeaderMap,
+    /// Status and headers that the handler gave, where its answer has the shape of an HTTP answer.
+    pub head: Option<HandlerHead>,
+    /// The body of the post.
+    pub body: Bytes,
+}
+
+/// What happens to an answer that was held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnswerDecision {
+    /// The platform gets it as it came.
+    Forward,
+    /// The platform gets this in its place; if it refuses that, the original.
+    Replace(SyntheticPost),
+}
+
 /// What a handler answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
@@ -170,7 +228,7 @@ impl Inspector for Passthrough {
         Ok(Decision::Forward)
     }
 
-    fn observes(&self, _invocation: &Invocation) -> bool {
-        false
+    fn watches(&self, _invocation: &Invocation) -> Watch {
+        Watch::Nothing
     }
 }

@@ -12,6 +12,7 @@ mod body;
 mod counters;
 pub mod exchange;
 mod handler_head;
+mod hold_answer;
 mod inspector;
 mod invocation;
 mod ledger;
@@ -25,8 +26,8 @@ mod workers;
 pub use counters::{Counters, CountersSnapshot};
 pub use handler_head::{HandlerHead, HeadScanner};
 pub use inspector::{
-    Abuse, AnswerKind, Decision, Fault, Hold, InspectError, Inspector, NextCall, Observation, Passthrough,
-    PostKind, SyntheticPost,
+    Abuse, AnswerDecision, AnswerKind, Decision, Fault, Glance, HeldAnswer, Hold, InspectError, Inspector,
+    NextCall, Observation, Passthrough, PostKind, SyntheticPost, Watch,
 };
 pub use invocation::{Invocation, InvocationKey};
 pub use server::{BindError, Proxy, ProxyConfig};

@@ -16,6 +16,10 @@ pub const EVENT_BYTES: usize = 16 * 1024 * 1024;
 pub const PREFIX_BYTES: usize = 64 * 1024;
 /// Bytes of a held event that are handed to the connection at once. By the last piece the pieces before it have been written.
 pub const PIECE_BYTES: usize = 256 * 1024;
+/// Bytes of the handler's answer in which its status is looked for where nothing else is wanted of it.
+pub const STATUS_BYTES: u64 = 64 * 1024;
+/// Bytes of the handler's answer that are held where the inspector may replace it; a longer one goes on as it comes.
+pub const ANSWER_BYTES: usize = 1024 * 1024;
 /// Time that an inspection may take before it is abandoned. It is a net for mistakes: what an inspection may do is bounded by its fuel.
 pub const INSPECTION_BUDGET: Duration = Duration::from_millis(250);
 /// Time that it may take besides for each MiB of the event: a function of 128 MB has 0.07 of a core, and padding must not buy a way round.

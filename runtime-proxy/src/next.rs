@@ -32,14 +32,14 @@ use crate::invocation::Invocation;
 use crate::limits;
 use crate::upstream::{UpstreamError, bodiless_copy};
 
-/// What was read of an event.
-struct Event {
-    bytes: Bytes,
-    trailers: Option<HeaderMap>,
+/// What was read of an event, or of an answer that is held.
+pub(crate) struct Event {
+    pub(crate) bytes: Bytes,
+    pub(crate) trailers: Option<HeaderMap>,
     /// The length that was declared, where one was.
-    length: Option<u64>,
+    pub(crate) length: Option<u64>,
     /// What follows the bytes that are held: nothing when the event is whole.
-    rest: Rest,
+    pub(crate) rest: Rest,
 }
 
 impl Connection {
@@ -252,7 +252,8 @@ impl Connection {
             done: length == Some(0),
         };
         let chunks = if bytes.is_empty() { [].into() } else { [bytes].into() };
-        let held = Held { chunks, trailers: event.trailers, length, rest, delivery: Some(delivery) };
+        let held =
+            Held { chunks, trailers: event.trailers, length, rest, delivery: Some(delivery), tee: None };
         Response::from_parts(head, Payload::Held(Box::new(held)))
     }
 
@@ -276,13 +277,13 @@ impl Connection {
 }
 
 impl Rest {
-    fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         !matches!(self, Self::Nothing)
     }
 }
 
 /// The post that the handler would have made. After a refusal it goes to `/error`, which the platform takes in every mode.
-fn synthetic_request(
+pub(crate) fn synthetic_request(
     invocation: &Invocation,
     post: SyntheticPost,
     call: &HeaderMap,
@@ -339,7 +340,7 @@ fn synthetic_request(
 }
 
 /// Reads a body up to a limit. Beyond it, and where it breaks off, what was read is kept.
-async fn collect(mut body: Incoming, limit: usize) -> Event {
+pub(crate) async fn collect(mut body: Incoming, limit: usize) -> Event {
     let declared = body.size_hint().exact();
     let mut event = Event { bytes: Bytes::new(), trailers: None, length: declared, rest: Rest::Nothing };
     if declared.is_some_and(|length| length > limit as u64) {

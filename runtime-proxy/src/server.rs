@@ -34,6 +34,8 @@ pub struct ProxyConfig {
     pub event_limit: usize,
     /// Bytes of a handler's answer that are kept for [`Inspector::answered`].
     pub prefix_limit: usize,
+    /// Bytes of a handler's answer that are held for [`Inspector::judge`].
+    pub answer_limit: usize,
     /// What the readiness answer names.
     pub version: String,
 }
@@ -50,6 +52,7 @@ impl ProxyConfig {
             hold_limit: limits::HOLD_LIMIT,
             event_limit: limits::EVENT_BYTES,
             prefix_limit: limits::PREFIX_BYTES,
+            answer_limit: limits::ANSWER_BYTES,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

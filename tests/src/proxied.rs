@@ -9,8 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use picket_runtime_proxy::{
-    Abuse, Counters, CountersSnapshot, Decision, Fault, Hold, InspectError, Inspector, Invocation, NextCall,
-    Observation, Passthrough, PostKind, Proxy, ProxyConfig, SyntheticPost,
+    Abuse, AnswerDecision, Counters, CountersSnapshot, Decision, Fault, Glance, HeldAnswer, Hold,
+    InspectError, Inspector, Invocation, NextCall, Observation, Passthrough, PostKind, Proxy, ProxyConfig,
+    SyntheticPost, Watch,
 };
 use tokio::sync::oneshot;
 
@@ -95,6 +96,10 @@ pub enum Told {
     Fault(Fault),
     /// Of an answer of the handler.
     Answered(String, Box<Observation>),
+    /// Of the status of an answer.
+    Glanced(String, Glance),
+    /// Of an answer that is held.
+    Judge(String, Box<HeldAnswer>),
     /// Of a call for the next event: its ordinal, and whether it follows a block.
     Next(u64, bool),
     /// Of a restore.
@@ -150,12 +155,15 @@ impl Journal {
 }
 
 type Judge = dyn Fn(&Invocation, &Bytes) -> Result<Decision, InspectError> + Send + Sync;
+type Censor = dyn Fn(&HeldAnswer) -> Result<AnswerDecision, InspectError> + Send + Sync;
 type Holder = dyn Fn(&NextCall<'_>) -> Option<Hold> + Send + Sync;
 
 /// An inspector that decides as a test says, and keeps a journal.
 pub struct Scripted {
     judge: Box<Judge>,
     holder: Box<Holder>,
+    censor: Box<Censor>,
+    watch: Watch,
     closed: bool,
     journal: Arc<Journal>,
 }
@@ -171,7 +179,14 @@ impl Scripted {
     pub fn new(
         judge: impl Fn(&Invocation, &Bytes) -> Result<Decision, InspectError> + Send + Sync + 'static,
     ) -> Self {
-        Self { judge: Box::new(judge), holder: Box::new(|_| None), closed: false, journal: Arc::default() }
+        Self {
+            judge: Box::new(judge),
+            holder: Box::new(|_| None),
+            censor: Box::new(|_| Ok(AnswerDecision::Forward)),
+            watch: Watch::Whole,
+            closed: false,
+            journal: Arc::default(),
+        }
     }
 
     /// Lets everything pass.
@@ -192,6 +207,23 @@ impl Scripted {
     pub fn holding(mut self, holder: impl Fn(&NextCall<'_>) -> Option<Hold> + Send + Sync + 'static) -> Self {
         self.holder = Box::new(holder);
         self
+    }
+
+    /// Watches answers this way.
+    #[must_use]
+    pub fn watching(mut self, watch: Watch) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// Holds answers and judges them with this function.
+    #[must_use]
+    pub fn judging(
+        mut self,
+        censor: impl Fn(&HeldAnswer) -> Result<AnswerDecision, InspectError> + Send + Sync + 'static,
+    ) -> Self {
+        self.censor = Box::new(censor);
+        self.watching(Watch::Hold)
     }
 
     /// Answers, rather than forwards, what could not be inspected.
@@ -216,6 +248,19 @@ impl Inspector for Scripted {
     fn unexamined(&self, _invocation: &Invocation, fault: Fault) -> Decision {
         self.journal.note(Told::Fault(fault));
         if self.closed { Decision::Answer(refusal()) } else { Decision::Forward }
+    }
+
+    fn watches(&self, _invocation: &Invocation) -> Watch {
+        self.watch
+    }
+
+    fn glanced(&self, invocation: &Invocation, glance: Glance) {
+        self.journal.note(Told::Glanced(invocation.key.to_string(), glance));
+    }
+
+    fn judge(&self, invocation: &Invocation, answer: &HeldAnswer) -> Result<AnswerDecision, InspectError> {
+        self.journal.note(Told::Judge(invocation.key.to_string(), Box::new(answer.clone())));
+        (self.censor)(answer)
     }
 
     fn answered(&self, invocation: &Invocation, observation: &Observation) {

@@ -7,7 +7,9 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use picket_runtime_proxy::{Decision, InspectError, Inspector, Invocation, Passthrough};
+use picket_runtime_proxy::{
+    AnswerDecision, Decision, HeldAnswer, InspectError, Inspector, Invocation, Passthrough, Watch,
+};
 use picket_tests::double::wire::MessageReader;
 use picket_tests::double::{Double, Endpoint, Framing, Message, RawClient, chunked};
 use picket_tests::proxied::Proxied;
@@ -537,6 +539,36 @@ impl Inspector for Faulty {
 #[test]
 fn exchanges_are_identical_with_an_inspector_that_fails() {
     identical_with(Faulty, EXCHANGES / 3);
+}
+
+/// Watches answers in every way in turn, and fails to judge those that it had held.
+struct Watchful;
+
+impl Inspector for Watchful {
+    fn inspect(&self, _invocation: &Invocation, _event: &bytes::Bytes) -> Result<Decision, InspectError> {
+        Ok(Decision::Forward)
+    }
+
+    fn watches(&self, invocation: &Invocation) -> Watch {
+        match invocation.key.request_id.as_bytes().last().map_or(0, |byte| byte % 4) {
+            0 => Watch::Status,
+            1 => Watch::Whole,
+            _ => Watch::Hold,
+        }
+    }
+
+    fn judge(&self, _invocation: &Invocation, answer: &HeldAnswer) -> Result<AnswerDecision, InspectError> {
+        match answer.body.len() % 3 {
+            0 => Ok(AnswerDecision::Forward),
+            1 => Err("a judgement that fails".into()),
+            _ => std::panic::resume_unwind(Box::new("a judgement that panics")),
+        }
+    }
+}
+
+#[test]
+fn exchanges_are_identical_with_an_inspector_that_watches_and_holds() {
+    identical_with(Watchful, EXCHANGES / 2);
 }
 
 /// A proxy that is broken in one way.
