@@ -8,6 +8,7 @@ mod envelope;
 mod error;
 mod explain;
 mod inspect;
+mod pad;
 mod score;
 mod scramble;
 mod verdict;

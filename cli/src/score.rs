@@ -15,6 +15,7 @@ use crate::{
     envelope::{Shape, event},
     error::CliError,
     explain::{Explained, explain},
+    pad::Padding,
     scramble::Scrambler,
     verdict::{BlockOn, Inspector, blocks},
 };
@@ -57,6 +58,9 @@ pub(crate) struct Arguments {
     /// The seed of `--scramble`.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Wraps the attacks that are blocked in harmless text, and inspects those requests alone: each that is not blocked was hidden.
+    #[arg(long, value_enum)]
+    pad: Option<Padding>,
     /// Prints to standard error what each detector costs by itself, beyond scanning and decoding.
     #[arg(long)]
     costs: bool,
@@ -163,6 +167,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
             rows.push((row, recorded));
         }
     })?;
+    if let Some(padding) = arguments.pad {
+        let mut inspector = Inspector::new();
+        rows = rows
+            .into_iter()
+            .filter_map(|(row, recorded)| {
+                let (outcome, _) = inspector.inspect(&recorded);
+                let blocked = blocks(&outcome, arguments.block_on);
+                let wrapped = blocked.then(|| padding.wrap(&recorded, &inspector.request, &outcome))??;
+                Some((row, wrapped))
+            })
+            .collect();
+    }
     if arguments.costs {
         costs(&rows);
     }

@@ -1,5 +1,6 @@
 //! The evasion tester: rewrites the attacks of every detector's fixtures in ways that reach the target unchanged, and
-//! reports for each detector the share that is still found, and each that is lost with `--lost`.
+//! reports for each detector the share that is still found, apart for padding and for code blocks around attacks that break
+//! out of a context, and each that is lost with `--lost`.
 //!
 //! The rewriters are code of their own and call no decoder. `cargo run --release -p picket-detection --example evasion`
 //! takes names of detectors as arguments; without any it tests all.
@@ -9,7 +10,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use bytes::Bytes;
-use picket_detection::{Catalogue, Fuel, Profile, Scratch, Signal, Tier, inspect};
+use picket_detection::{Catalogue, FactKind, Fuel, Outcome, Profile, Scratch, Signal, Tier, inspect};
 use picket_request::{LocationId, Part, Place, Request, Segment, Span};
 use serde::Deserialize;
 
@@ -218,6 +219,7 @@ const REWRITERS: &[Rewriter] = &[
     Rewriter { name: "${IFS}", suits: For::Shell, rewrite: |t| spaces(t, "${IFS}") },
     Rewriter { name: "$IFS$9", suits: For::Shell, rewrite: |t| spaces(t, "$IFS$9") },
     Rewriter { name: "8 KB of junk before", suits: For::All, rewrite: |t| joined(&"a".repeat(8192), t, "") },
+    Rewriter { name: "8 KB of mixed junk before", suits: For::All, rewrite: |t| joined(&junk(8192), t, "") },
     Rewriter {
         name: "8 KB of junk words before",
         suits: For::All,
@@ -232,6 +234,10 @@ const REWRITERS: &[Rewriter] = &[
     Rewriter { name: "in a fence", suits: For::All, rewrite: |t| joined("```\n", t, "\n```") },
     Rewriter { name: "in <pre>", suits: For::All, rewrite: |t| joined("<pre>", t, "</pre>") },
 ];
+
+/// Code blocks show code, so only attacks that break out of a context are counted in them, under names of their own.
+const BLOCKS: &[(&str, &str)] =
+    &[("in a fence", "in a fence, breaking out"), ("in <pre>", "in <pre>, breaking out")];
 
 fn place(case: &Case) -> Place {
     match case.place.as_str() {
@@ -251,8 +257,30 @@ fn place(case: &Case) -> Place {
     }
 }
 
-/// Whether some attack is certain in one value, with `around` harmless values before and after it.
-fn is_blocked(text: &[u8], name: &[u8], place: Place, around: usize, scratch: &mut Scratch) -> bool {
+/// Letters and digits without an order.
+fn junk(length: usize) -> String {
+    const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    let mut state = 7_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(LETTERS[(state >> 33) as usize % LETTERS.len()])
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+fn is_certain(outcome: &Outcome) -> bool {
+    outcome.strongest().is_some_and(|finding| finding.tier == Tier::Certain)
+}
+
+/// Whether what makes an attack certain leaves a context, as a value or behind a quote or a bracket.
+fn breaks_out(value: &str, outcome: &Outcome) -> bool {
+    let certain = outcome.findings.iter().filter(|finding| finding.tier == Tier::Certain);
+    certain.flat_map(|finding| &finding.facts).any(|fact| fact.kind == FactKind::Breakout)
+        || value.trim_start().starts_with(['\'', '"', ')', ']', '}', '>', ';', '|'])
+}
+
+/// What is found in one value, with `around` harmless values before and after it.
+fn look(text: &[u8], name: &[u8], place: Place, around: usize, scratch: &mut Scratch) -> Outcome {
     let junk = b"size=42&colour=dark+blue%21";
     let mut request = Request::new(Bytes::from([text, name, junk].concat()));
     let (start, end) = (text.len(), text.len() + name.len());
@@ -266,9 +294,29 @@ fn is_blocked(text: &[u8], name: &[u8], place: Place, around: usize, scratch: &m
         request.push_plain(filler, Place::Query, Span::EMPTY, location);
     }
     let raw = text.len() + 2 * around * junk.len();
-    let outcome =
-        inspect(&Catalogue::built_in(), &request, &Profile::default(), scratch, Fuel::for_bytes(raw));
-    outcome.strongest().is_some_and(|finding| finding.tier == Tier::Certain)
+    inspect(&Catalogue::built_in(), &request, &Profile::default(), scratch, Fuel::for_bytes(raw))
+}
+
+/// Attacks tried and found.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    tried: usize,
+    found: usize,
+}
+
+impl Count {
+    fn add(&mut self, found: bool) {
+        self.tried += 1;
+        self.found += usize::from(found);
+    }
+
+    fn share(self) -> String {
+        if self.tried == 0 {
+            "–".to_owned()
+        } else {
+            format!("{:.1} %", 100.0 * self.found as f64 / self.tried as f64)
+        }
+    }
 }
 
 fn main() {
@@ -277,9 +325,8 @@ fn main() {
     let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let mut scratch = Scratch::default();
-    let mut by_rewriter: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-    println!("| detector | attacks | rewritten | still found | share |\n|---|---:|---:|---:|---:|");
-    let mut lost = Vec::new();
+    let mut by_rewriter: BTreeMap<&str, Count> = BTreeMap::new();
+    let (mut by_detector, mut lost) = (Vec::new(), Vec::new());
     for detector in Catalogue::built_in().iter() {
         if !wanted.is_empty() && !wanted.iter().any(|name| *name == detector.name) {
             continue;
@@ -293,38 +340,54 @@ fn main() {
                 && case.signal.as_ref().is_none_or(|s| s == detector.signal.id())
         };
         let attacks: Vec<&Case> = file.case.iter().filter(certain).collect();
-        let (mut tried, mut found) = (0, 0);
-        let mut count = |name: &'static str, case: &Case, blocked: bool| {
-            tried += 1;
-            found += usize::from(blocked);
-            let entry = by_rewriter.entry(name).or_default();
-            entry.0 += 1;
-            entry.1 += usize::from(blocked);
-            if !blocked {
-                lost.push(format!("{}: {name}: {}", detector.name, case.why));
-            }
-        };
-        for case in &attacks {
+        let (mut all, mut padded, mut blocks) = (Count::default(), Count::default(), Count::default());
+        for (index, case) in attacks.iter().enumerate() {
             let value = case.value.as_deref().unwrap_or_default();
+            let name = case.name.as_bytes();
+            let mut count = |rewriter: &'static str, found: bool| {
+                by_rewriter.entry(rewriter).or_default().add(found);
+                if !found {
+                    lost.push(format!("{}: {rewriter}: {}", detector.name, case.why));
+                }
+            };
+            let leaves = breaks_out(value, &look(value.as_bytes(), name, place(case), 0, &mut scratch));
             for rewriter in REWRITERS.iter().filter(|rewriter| rewriter.suits(detector.signal)) {
                 let rewritten = (rewriter.rewrite)(value);
-                let blocked = is_blocked(&rewritten, case.name.as_bytes(), place(case), 0, &mut scratch);
-                count(rewriter.name, case, blocked);
+                let found = is_certain(&look(&rewritten, name, place(case), 0, &mut scratch));
+                if rewriter.name.contains(" KB of ") {
+                    padded.add(found);
+                }
+                if let Some(only) =
+                    BLOCKS.iter().find(|(block, _)| *block == rewriter.name).map(|(_, only)| *only)
+                {
+                    if leaves {
+                        blocks.add(found);
+                        count(only, found);
+                    }
+                } else {
+                    all.add(found);
+                    count(rewriter.name, found);
+                }
+            }
+            if index < 3 {
+                let found = is_certain(&look(value.as_bytes(), name, place(case), 5000, &mut scratch));
+                padded.add(found);
+                count("10,000 parameters around", found);
             }
         }
-        for case in attacks.iter().take(3) {
-            let value = case.value.as_deref().unwrap_or_default().as_bytes();
-            let blocked = is_blocked(value, case.name.as_bytes(), place(case), 5000, &mut scratch);
-            count("10,000 parameters around", case, blocked);
-        }
-        if tried > 0 {
-            let share = 100.0 * found as f64 / tried as f64;
-            println!("| {} | {} | {tried} | {found} | {share:.1} % |", detector.name, attacks.len());
-        }
+        by_detector.push((detector.name, attacks.len(), all, padded, blocks));
+    }
+    println!(
+        "| detector | attacks | rewritten | still found | padded | in code blocks, those that break out |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|");
+    for (name, attacks, all, padded, blocks) in by_detector.iter().filter(|row| row.2.tried > 0) {
+        let (tried, found) = (all.tried, all.share());
+        println!("| {name} | {attacks} | {tried} | {found} | {} | {} |", padded.share(), blocks.share());
     }
     println!("\n| rewriter | attacks | still found | share |\n|---|---:|---:|---:|");
-    for (name, (tried, found)) in by_rewriter {
-        println!("| {name} | {tried} | {found} | {:.1} % |", 100.0 * found as f64 / tried as f64);
+    for (name, count) in by_rewriter {
+        println!("| {name} | {} | {} | {} |", count.tried, count.found, count.share());
     }
     if show_lost {
         println!("\nLost:");

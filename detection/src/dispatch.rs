@@ -2,7 +2,7 @@
 
 use picket_request::{LocationId, Value};
 
-use crate::{Catalogue, Detector, Input, Outcome, Scratch, Sink, anchors, detectors::ALL};
+use crate::{Catalogue, Decoder, Detector, Input, Outcome, Scratch, Sink, anchors, decoders, detectors::ALL};
 
 const NO_BIT: u8 = 255;
 
@@ -78,6 +78,7 @@ fn run(
         location: origin.location,
         chain: input.chain,
         length: input.bytes.len(),
+        shown: input.chain.contains(Decoder::CodeBlock) && !decoders::leaves(input.bytes),
     };
     (detector.run)(input, scratch, &mut sink);
 }

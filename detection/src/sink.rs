@@ -16,6 +16,8 @@ pub struct Sink<'a> {
     pub(crate) chain: Chain,
     /// Bytes of the view, which no span may leave.
     pub(crate) length: usize,
+    /// Whether the view is code that was shown as such and does not begin by leaving a context.
+    pub(crate) shown: bool,
 }
 
 impl Sink<'_> {
@@ -28,7 +30,10 @@ impl Sink<'_> {
     /// The same under another signal than the detector's own.
     pub fn report_as(&mut self, signal: crate::Signal, span: Range<usize>, facts: &[&'static Fact]) {
         let Some(tier) = Tier::of(Fact::sum(facts)) else { return };
-        let tier = tier.min(cap(self.chain, facts));
+        let mut tier = tier.min(cap(self.chain, facts));
+        if self.shown && !facts.iter().any(|fact| fact.kind == FactKind::Breakout) {
+            tier = Tier::Possible;
+        }
         let span = span.start.min(self.length)..span.end.min(self.length);
         let same = |finding: &&mut Finding| finding.value == self.value && finding.signal == signal;
         let narrow = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);

@@ -15,6 +15,12 @@ const SHORTEST_WHOLE: usize = 11;
 /// Shorter runs must decode to ASCII: by chance a short word decodes to UTF-8 now and then.
 const SHORT: usize = 24;
 
+/// A run from this length on may be a short one with padding glued to its front.
+const PADDED: usize = 512;
+/// Text of which length such a run must end in. By chance one in several thousand does.
+const SHORTEST_TAIL: usize = 9;
+const LONGEST_TAIL: usize = 4096;
+
 /// The six bits that a digit stands for, in either alphabet.
 pub(super) const fn sextet(byte: u8) -> Option<u8> {
     match byte {
@@ -53,8 +59,40 @@ fn run(view: &View<'_>, pieces: &mut Pieces) {
     let shortest = if whole { SHORTEST_WHOLE } else { SHORTEST };
     for range in runs(view.bytes, shortest, if path { &PATH_DIGITS } else { &DIGITS }) {
         let run = view.bytes.get(range).unwrap_or_default();
-        pieces.piece(|out| decode(run, out));
+        let mut text = false;
+        pieces.piece(|out| {
+            text = decode(run, out);
+            text
+        });
+        if !text && run.len() >= PADDED {
+            (0..4).for_each(|skip| pieces.piece(|out| tail(run.get(skip..).unwrap_or_default(), out)));
+        }
     }
+}
+
+/// Appends the text that a run ends in which does not decode to text as a whole, as one does with other digits glued to its
+/// front. Only the text and the group before it are decoded.
+fn tail(run: &[u8], out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    let partial = run.len() % 4;
+    if partial == 1 {
+        return false;
+    }
+    let (whole, last) = run.split_at(run.len() - partial);
+    let printable = |byte: u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
+    for group in std::iter::once(last).chain(whole.rchunks(4)).filter(|group| !group.is_empty()) {
+        let bits = group.iter().fold(0_u32, |bits, &b| bits << 6 | u32::from(sextet(b).unwrap_or(0)));
+        let bits = bits << (6 * (4 - group.len()));
+        let bytes = bits.to_be_bytes();
+        let text = bytes.iter().skip(1).take(group.len() - 1).rev();
+        let before = out.len();
+        out.extend(text.take_while(|byte| printable(**byte)));
+        if out.len() - before < group.len() - 1 || out.len() - start > LONGEST_TAIL {
+            break;
+        }
+    }
+    out.get_mut(start..).unwrap_or_default().reverse();
+    (SHORTEST_TAIL..=LONGEST_TAIL).contains(&(out.len() - start))
 }
 
 /// Appends what a run decodes to; answers whether it is text.

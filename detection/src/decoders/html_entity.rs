@@ -40,6 +40,14 @@ fn has_markup(bytes: &[u8]) -> bool {
     })
 }
 
+/// Whether a letter, a digit or a space is written as a reference.
+fn hides_letters(bytes: &[u8]) -> bool {
+    memchr::memmem::find_iter(bytes, b"&#").any(|at| {
+        let code = bytes.get(at + 1..).and_then(reference).and_then(|(code, _)| u8::try_from(code).ok());
+        code.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b' ')
+    })
+}
+
 /// The character after an ampersand, and how many bytes name it.
 pub(super) fn reference(rest: &[u8]) -> Option<(u32, usize)> {
     if let Some(number) = rest.strip_prefix(b"#") {
@@ -68,7 +76,8 @@ pub(super) fn reference(rest: &[u8]) -> Option<(u32, usize)> {
 }
 
 fn run(view: &View<'_>, pieces: &mut Pieces) {
-    if has_markup(view.bytes) {
+    // What is written with references in a code block is shown for certain, unless they hide letters, which need none.
+    if has_markup(view.bytes) || view.chain.contains(Decoder::CodeBlock) && !hides_letters(view.bytes) {
         return;
     }
     pieces.piece(|out| {

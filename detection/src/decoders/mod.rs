@@ -9,6 +9,8 @@ use picket_request::Place;
 
 use crate::{Chain, Class, Decoder, anchors::Seen};
 
+pub(crate) use code_block::leaves;
+
 /// What a decoder gets to see.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
