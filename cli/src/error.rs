@@ -37,6 +37,9 @@ pub(crate) enum CliError {
     /// Output could not be written as JSON.
     #[error("cannot write: {0}")]
     Json(#[from] serde_json::Error),
+    /// What was asked about is not as it should be.
+    #[error("{0}")]
+    Refused(String),
     /// A thread of ours panicked, which is a bug.
     #[error("a scoring thread panicked; please report it")]
     Panicked,

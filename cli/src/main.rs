@@ -8,10 +8,12 @@ mod envelope;
 mod error;
 mod explain;
 mod inspect;
+mod learning;
 mod pad;
 mod score;
 mod scramble;
 mod verdict;
+mod verify_layer;
 
 use std::process::ExitCode;
 
@@ -33,12 +35,18 @@ enum Command {
     Score(score::Arguments),
     /// Explains what is found in one request.
     Inspect(inspect::Arguments),
+    /// Says what the log of mode `log` teaches: what would be blocked, what looks false, and whether blocking is safe.
+    Report(learning::Arguments),
+    /// Checks a layer's zip against the digest that its sources give.
+    VerifyLayer(verify_layer::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Score(arguments) => score::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Report(arguments) => learning::run(&arguments),
+        Command::VerifyLayer(arguments) => verify_layer::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

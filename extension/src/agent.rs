@@ -5,7 +5,7 @@
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use picket_lambda_event::{Hops, Options};
@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use crate::{
     counters::Counters,
     guard::{Guard, Parts},
-    log::Log,
+    log::{self, Log},
+    metrics::Metrics,
     registration,
     settings::{LogLevel, Settings},
 };
@@ -43,6 +44,8 @@ pub async fn run(environment: &Environment) {
     }
     let inherited = value_of("AWS_LAMBDA_RUNTIME_API");
     let counters = Arc::new(Counters::default());
+    let function = value_of("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
+    let metrics = Arc::new(Metrics::new(settings.metrics, &settings.site, &function));
     let guard = Arc::new(Guard::new(Parts {
         policy: policy_of(&settings),
         response: settings.response,
@@ -51,6 +54,8 @@ pub async fn run(environment: &Environment) {
         },
         log: Arc::clone(&log),
         counters: Arc::clone(&counters),
+        metrics: Arc::clone(&metrics),
+        verdict_form: settings.verdict_form,
         version: env!("CARGO_PKG_VERSION"),
     }));
     let concurrent =
@@ -108,7 +113,8 @@ pub async fn run(environment: &Environment) {
     };
     warn_unprotected();
     log.sum_up(true);
-    let left = shutdown.deadline_ms.saturating_sub(now_ms());
+    log.metrics(metrics.line(&counters, SystemTime::now(), true));
+    let left = shutdown.deadline_ms.saturating_sub(log::now_ms());
     let mut fields: Vec<(&str, Value)> = vec![("reason", json!(shutdown.reason)), ("msLeft", json!(left))];
     fields.extend(counters.entries().into_iter().map(|(name, value)| (name, json!(value))));
     if let Some(counters) = proxy_counters {
@@ -134,12 +140,6 @@ fn policy_of(settings: &Settings) -> Policy {
         on_failure: settings.on_failure,
         allow_unexamined: !settings.block_unexamined,
     }
-}
-
-fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Keeps what passes through this process out of core files and panic messages.

@@ -26,6 +26,8 @@ counters! {
     would_block,
     /// Events that carried a likely or certain finding.
     attacks,
+    /// Events whose client was flagged.
+    flagged,
     /// Findings that an exclusion took out.
     excluded,
     /// Events that no source recognised.
@@ -38,6 +40,8 @@ counters! {
     fail_closed,
     /// Uses of the Runtime API that no runtime makes.
     abuses,
+    /// Reports to the engine that were given up.
+    dropped,
     /// Verdict lines that were not written because of the cap.
     lines_suppressed,
 }

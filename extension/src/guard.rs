@@ -26,8 +26,9 @@ use serde_json::json;
 use crate::{
     counters::{Counters, count},
     log::Log,
+    metrics::Metrics,
     profile::profile_of,
-    settings::{LogLevel, ResponseForm},
+    settings::{LogLevel, ResponseForm, VerdictForm},
     verdict_line,
 };
 
@@ -38,6 +39,8 @@ pub(crate) struct Parts {
     pub(crate) read: Options,
     pub(crate) log: Arc<Log>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) verdict_form: VerdictForm,
     pub(crate) version: &'static str,
 }
 
@@ -88,7 +91,7 @@ impl Guard {
 
     fn look(&self, invocation: &Invocation, event: &Bytes, workspace: &mut Workspace) -> Decision {
         let started = Instant::now();
-        let Parts { policy, log, counters, .. } = &self.parts;
+        let Parts { policy, log, counters, metrics, .. } = &self.parts;
         let Workspace { reader, request, scratch } = workspace;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
         let envelope = reader.read(event, request, now);
@@ -109,6 +112,7 @@ impl Guard {
         });
         let facts = Facts { can_block: request.event.can_block, client_is_flagged: false };
         let verdict = decide(policy, outcome.as_ref(), facts);
+        metrics.decided(started.elapsed());
         match &outcome {
             Some(_) => count(&counters.inspected),
             None if verdict.action == Action::Block => count(&counters.fail_closed),
@@ -131,7 +135,7 @@ impl Guard {
                 status,
                 took: started.elapsed(),
             };
-            if !log.verdict(verdict_line::render(&subject)) {
+            if !log.verdict(verdict_line::render(&subject, self.parts.verdict_form)) {
                 count(&counters.lines_suppressed);
             }
         }
@@ -261,7 +265,9 @@ impl Inspector for Guard {
             ];
             log.line(LogLevel::Info, "protecting this function", &fields);
         }
-        self.parts.log.sum_up(false);
+        let Parts { log, metrics, counters, .. } = &self.parts;
+        log.sum_up(false);
+        log.metrics(metrics.line(counters, SystemTime::now(), false));
         None
     }
 

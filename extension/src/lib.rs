@@ -5,8 +5,12 @@
 
 pub mod agent;
 mod counters;
+pub mod forms;
 mod guard;
+mod limits;
 mod log;
+mod metrics;
+mod ocsf;
 mod profile;
 mod registration;
 pub mod settings;

@@ -66,6 +66,13 @@ impl Log {
         write(line);
     }
 
+    /// Writes a line of metrics.
+    pub(crate) fn metrics(&self, line: Option<String>) {
+        if let Some(line) = line.filter(|_| self.wants(LogLevel::Info)) {
+            write(line);
+        }
+    }
+
     /// Writes a verdict line, unless the minute already has its share; what is left out is counted and summed up by
     /// [`Self::sum_up`]. Says whether it was written.
     pub(crate) fn verdict(&self, json: String) -> bool {
@@ -114,6 +121,12 @@ fn timestamp(time: SystemTime) -> String {
 /// The present time.
 pub(crate) fn now() -> String {
     timestamp(SystemTime::now())
+}
+
+/// The present time in milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -8,6 +8,9 @@ use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 use ipnet::IpNet;
 use picket_policy::{BlockLine, BlockResponse, Exclusion, Mode, OnFailure};
 
+pub use crate::forms::{MetricsForm, VerdictForm};
+use crate::limits::VERDICT_LINES_UNASKED;
+
 /// How the function answers, which decides the form of a block answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ResponseForm {
@@ -220,6 +223,12 @@ fn ranges(text: &str) -> Option<Vec<IpNet>> {
     items.map(|item| item.parse().or_else(|_| item.parse::<IpAddr>().map(IpNet::from)).ok()).collect()
 }
 
+fn site(text: &str) -> Option<String> {
+    let text = text.trim();
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    (plain && (1..=64).contains(&text.len())).then(|| text.to_owned())
+}
+
 fn exclusions(text: &str) -> Option<Vec<Exclusion>> {
     let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
     items.map(|item| item.parse().ok()).collect()
@@ -291,6 +300,15 @@ settings! {
     log_format: LogFormat = "PICKET_LOG_FORMAT", "json or text", "text", word;
     /// Verdict lines a minute. What is beyond is counted and summed up in one line.
     log_verdicts: u32 = "PICKET_LOG_VERDICTS_PER_MINUTE", "a number from 0 to 6000", "60", |text| within(text, 0, 6000);
+    /// The form of a verdict line: Picket's own fields, or `ocsf` for HTTP Activity of the Open Cybersecurity Schema Framework.
+    verdict_form: VerdictForm = "PICKET_LOG_VERDICT_FORM", "picket or ocsf", "picket", word;
+    /// Metrics for CloudWatch, in its Embedded Metric Format: the sums of the site and of each `function`, of the `site` alone, or
+    /// `off`. They are lines of level info. There are no other dimensions, because each value of one costs the price of a metric.
+    metrics: MetricsForm = "PICKET_METRICS", "function, site or off", "function", word;
+    /// The name of the site that this function belongs to; a dimension of the metrics.
+    site: String = "PICKET_SITE", "1 to 64 letters, digits, dots, dashes and underscores", "default", site;
+    /// Says that the price of more than 600 verdict lines a minute is known; without it they are held to 600. See docs/cost.md.
+    accept_cost: bool = "PICKET_ACCEPT_COST", "true or false", "false", flag;
 }
 
 impl Settings {
@@ -312,6 +330,15 @@ impl Settings {
                 used: "406".to_owned(),
             });
             settings.block_status = 406;
+        }
+        if settings.log_verdicts > VERDICT_LINES_UNASKED && !settings.accept_cost {
+            complaints.push(Complaint {
+                key: "PICKET_LOG_VERDICTS_PER_MINUTE",
+                value: settings.log_verdicts.to_string(),
+                expected: "PICKET_ACCEPT_COST=true beside it".to_owned(),
+                used: VERDICT_LINES_UNASKED.to_string(),
+            });
+            settings.log_verdicts = VERDICT_LINES_UNASKED;
         }
         (settings, complaints)
     }
@@ -390,6 +417,23 @@ mod tests {
         let (settings, complaints) =
             read(&[("PICKET_BLOCK_STATUS", "302"), ("PICKET_BLOCK_LOCATION", "https://example.com/x")]);
         assert_eq!((settings.block_status, complaints.len()), (302, 0));
+    }
+
+    #[test]
+    fn what_would_explode_the_bill_is_refused_by_name() {
+        let (settings, complaints) = read(&[("PICKET_LOG_VERDICTS_PER_MINUTE", "6000")]);
+        assert_eq!((settings.log_verdicts, complaints.len()), (600, 1));
+        assert!(complaints[0].to_string().contains("PICKET_ACCEPT_COST=true"), "{}", complaints[0]);
+        let accepted = [("PICKET_LOG_VERDICTS_PER_MINUTE", "6000"), ("PICKET_ACCEPT_COST", "true")];
+        let (settings, complaints) = read(&accepted);
+        assert_eq!((settings.log_verdicts, complaints.len()), (6000, 0));
+        for dimension in ["client", "path", "rule", "function,client", "requestId"] {
+            let (settings, complaints) = read(&[("PICKET_METRICS", dimension)]);
+            assert_eq!((settings.metrics, complaints.len()), (MetricsForm::Function, 1), "{dimension}");
+        }
+        for site in ["a b", "", "shop/1", &"x".repeat(65)] {
+            assert_eq!(read(&[("PICKET_SITE", site)]).0.site, "default", "{site}");
+        }
     }
 
     #[test]

@@ -8,40 +8,40 @@ use picket_request::{Request, Trust};
 use picket_runtime_proxy::Invocation;
 use serde::Serialize;
 
-use crate::log;
+use crate::{forms::VerdictForm, log, ocsf};
 
 /// Findings that one line names.
 const SIGNALS: usize = 8;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Line<'a> {
+pub(crate) struct Line<'a> {
     timestamp: String,
     level: &'static str,
-    message: &'static str,
-    verdict: &'static str,
+    pub(crate) message: &'static str,
+    pub(crate) verdict: &'static str,
     mode: String,
     reason: &'static str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     log_only_source: bool,
-    request_id: &'a str,
+    pub(crate) request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    trace_id: Option<&'a str>,
+    pub(crate) trace_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    function_arn: Option<&'a str>,
+    pub(crate) function_arn: Option<&'a str>,
     event_source: &'static str,
     #[serde(skip_serializing_if = "String::is_empty")]
-    method: String,
+    pub(crate) method: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    path: String,
+    pub(crate) path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
+    pub(crate) status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    client: Option<String>,
+    pub(crate) client: Option<String>,
     client_trust: &'static str,
-    signals: Vec<Signal>,
+    pub(crate) signals: Vec<Signal>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     anomalies: Vec<&'static str>,
     #[serde(skip_serializing_if = "is_zero")]
@@ -54,17 +54,17 @@ struct Line<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Signal {
-    id: &'static str,
-    tier: &'static str,
-    detector: String,
-    location: String,
+pub(crate) struct Signal {
+    pub(crate) id: &'static str,
+    pub(crate) tier: &'static str,
+    pub(crate) detector: String,
+    pub(crate) location: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     decoded: Vec<&'static str>,
     /// Offsets into the decoded value.
     span: [u32; 2],
     #[serde(skip_serializing_if = "Option::is_none")]
-    excerpt: Option<String>,
+    pub(crate) excerpt: Option<String>,
     facts: Vec<String>,
 }
 
@@ -84,8 +84,16 @@ pub(crate) struct Subject<'a> {
     pub(crate) took: Duration,
 }
 
-/// Writes the line as JSON.
-pub(crate) fn render(subject: &Subject<'_>) -> String {
+/// Writes the line as JSON, in the form that the owner chose.
+pub(crate) fn render(subject: &Subject<'_>, form: VerdictForm) -> String {
+    let line = line(subject);
+    match form {
+        VerdictForm::Picket => serde_json::to_string(&line).unwrap_or_default(),
+        VerdictForm::Ocsf => ocsf::http_activity(&line, log::now_ms(), env!("CARGO_PKG_VERSION")).to_string(),
+    }
+}
+
+fn line<'a>(subject: &'a Subject<'_>) -> Line<'a> {
     let Subject { invocation, request, outcome, verdict, mode, status, took } = subject;
     let attacks = || outcome.findings.iter().filter(|finding| finding.signal.is_attack());
     let deciding = match verdict.reason {
@@ -94,7 +102,7 @@ pub(crate) fn render(subject: &Subject<'_>) -> String {
     };
     let rest = attacks().filter(|finding| deciding.is_none_or(|first| !std::ptr::eq(first, *finding)));
     let client = request.client;
-    let line = Line {
+    Line {
         timestamp: log::now(),
         level: if verdict.action == Action::Allow { "INFO" } else { "WARN" },
         message: match verdict.action {
@@ -133,8 +141,7 @@ pub(crate) fn render(subject: &Subject<'_>) -> String {
             let location = picket_report::location(request, finding.location);
             format!("PICKET_EXCLUDE={}", Exclusion::of(finding.signal, location.as_inner()))
         }),
-    };
-    serde_json::to_string(&line).unwrap_or_default()
+    }
 }
 
 fn signal(request: &Request, finding: &Finding) -> Signal {

@@ -4,6 +4,7 @@ pub mod agent;
 pub mod clients;
 pub mod double;
 pub mod layout;
+pub mod output;
 pub mod proxied;
 pub mod rie;
 

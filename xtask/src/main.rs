@@ -1,11 +1,15 @@
 //! `cargo xtask`: everything that is not cargo's own job. Knows the commands; each one lives in a module of its own.
 
 mod command;
+mod cost;
 mod demo;
 mod docs;
+mod engine;
 mod layer;
+mod publish;
 mod score;
 mod setup;
+mod template;
 mod test;
 
 use std::process::ExitCode;
@@ -35,6 +39,14 @@ enum Task {
     Demo(demo::Options),
     /// Build the layer's zips under target/layer
     Layer(layer::Options),
+    /// Show or make the calls that publish the layer in many regions
+    PublishLayer(publish::Options),
+    /// Build the engine as a Lambda function's program
+    Engine(engine::Options),
+    /// Compute what Picket costs on AWS, from measured figures and list prices
+    Cost(cost::Options),
+    /// Check the deployment templates with AWS's own tools, offline
+    Template(template::Options),
     /// Set up what the tests need and run them all
     Test(test::Options),
 }
@@ -46,6 +58,10 @@ fn main() -> ExitCode {
         Task::Score(options) => score::run(&options),
         Task::Demo(options) => demo::run(&options),
         Task::Layer(options) => layer::run(&options),
+        Task::PublishLayer(options) => publish::run(&options),
+        Task::Engine(options) => engine::run(&options),
+        Task::Cost(options) => cost::run(&options),
+        Task::Template(options) => template::run(&options),
         Task::Test(options) => test::run(&options),
     };
     match outcome {

@@ -29,18 +29,27 @@ pub(super) struct Binaries {
 
 /// Why there are no binaries.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// This machine cannot build for that architecture.
     NoToolchain(String),
     /// It can, and it went wrong.
     Broken(String),
 }
 
+impl Failure {
+    /// The reason alone, where it does not matter which of the two it is.
+    pub(crate) fn into_words(self) -> String {
+        match self {
+            Self::NoToolchain(why) | Self::Broken(why) => why,
+        }
+    }
+}
+
 impl Architecture {
-    pub(super) const ALL: [Self; 2] = [Self::X86_64, Self::Arm64];
+    pub(crate) const ALL: [Self; 2] = [Self::X86_64, Self::Arm64];
 
     /// As Lambda names it.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64",
             Self::Arm64 => "arm64",
@@ -48,7 +57,7 @@ impl Architecture {
     }
 
     /// As Rust names it.
-    fn triple(self) -> &'static str {
+    pub(super) fn triple(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64-unknown-linux-gnu",
             Self::Arm64 => "aarch64-unknown-linux-gnu",
@@ -73,15 +82,9 @@ pub(super) fn binaries(
         setup::install_cross();
     }
     let compiler = compiler(architecture, install)?;
-    let zig = setup::only("zig").map_err(Failure::NoToolchain)?;
     let triple = architecture.triple();
-
-    let mut agent = cargo_for(&zig.join("bin/cargo-zigbuild"), "zigbuild", target, compiler.as_deref(), &[])?;
-    agent
-        .args(["--package", "picket-extension", "--target", &format!("{triple}.{GLIBC}")])
-        .env("PYTHONPATH", &zig)
-        .env("PYTHONDONTWRITEBYTECODE", "1");
-    command::show(&mut agent).map_err(Failure::Broken)?;
+    let agent =
+        for_older_glibc(architecture, "picket-extension", "picket-agent", target, compiler.as_deref())?;
 
     // The wrapper is static: it must start in images that have no C library, or another one.
     let mut wrapper = cargo_for(
@@ -98,11 +101,43 @@ pub(super) fn binaries(
     }
     command::show(&mut wrapper).map_err(Failure::Broken)?;
 
-    let folder = target.join(triple).join("layer");
-    let read = |name: &str| {
-        fs::read(folder.join(name)).map_err(|error| Failure::Broken(format!("{name} was not built: {error}")))
-    };
-    Ok(Binaries { agent: read("picket-agent")?, wrapper: read("picket-wrapper")? })
+    Ok(Binaries { agent, wrapper: built(architecture, "picket-wrapper", target)? })
+}
+
+/// Compiles the engine.
+///
+/// # Errors
+/// That there is no toolchain, or that compiling failed.
+pub(crate) fn engine(architecture: Architecture, target: &Path, install: bool) -> Result<Vec<u8>, Failure> {
+    if install && !architecture.is_this_machine() {
+        setup::install_cross();
+    }
+    let compiler = compiler(architecture, install)?;
+    for_older_glibc(architecture, "picket-cloud-engine", "picket-engine", target, compiler.as_deref())
+}
+
+/// A program that is linked against the oldest C library that Lambda has.
+fn for_older_glibc(
+    architecture: Architecture,
+    package: &str,
+    program: &str,
+    target: &Path,
+    compiler: Option<&Path>,
+) -> Result<Vec<u8>, Failure> {
+    let zig = setup::only("zig").map_err(Failure::NoToolchain)?;
+    let mut build = cargo_for(&zig.join("bin/cargo-zigbuild"), "zigbuild", target, compiler, &[])?;
+    build
+        .args(["--package", package, "--bin", program])
+        .args(["--target", &format!("{}.{GLIBC}", architecture.triple())])
+        .env("PYTHONPATH", &zig)
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    command::show(&mut build).map_err(Failure::Broken)?;
+    built(architecture, program, target)
+}
+
+fn built(architecture: Architecture, program: &str, target: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(target.join(architecture.triple()).join("layer").join(program))
+        .map_err(|error| Failure::Broken(format!("{program} was not built: {error}")))
 }
 
 fn cargo_for(

@@ -2,12 +2,15 @@
 //! how they are compiled.
 
 mod archive;
-mod build;
+pub(crate) mod build;
 mod elf;
+mod provenance;
+mod sbom;
 mod trial;
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 use picket_tests::clients::events::sha256;
 use picket_tests::layout;
@@ -31,6 +34,9 @@ pub(crate) struct Options {
     /// Install missing system packages for the arm64 build (Debian and Ubuntu)
     #[arg(long)]
     install: bool,
+    /// Also unpack the layer into this folder
+    #[arg(long, requires = "only")]
+    unpack: Option<PathBuf>,
 }
 
 /// Builds the zips.
@@ -52,6 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
             Err(build::Failure::NoToolchain(why) | build::Failure::Broken(why)) => return Err(why),
         }
     }
+    write_sums().map_err(build::Failure::into_words)?;
     if built == 0 { Err("layer: nothing could be built here".to_owned()) } else { Ok(()) }
 }
 
@@ -71,6 +78,10 @@ fn one(architecture: Architecture, options: &Options) -> Result<(), build::Failu
         binaries.wrapper.len(),
         sha256(&zip)
     );
+    write_papers(architecture, &binaries, &zip)?;
+    if let Some(folder) = &options.unpack {
+        unpack(folder, &zip).map_err(|error| broken(folder, &error))?;
+    }
     if options.check {
         check(architecture, &binaries, &zip)?;
         trial::run(architecture, &zip).map_err(build::Failure::Broken)?;
@@ -88,6 +99,55 @@ fn one(architecture: Architecture, options: &Options) -> Result<(), build::Failu
             )));
         }
         println!("layer: a second build of {} has the same bytes", architecture.name());
+    }
+    Ok(())
+}
+
+/// What says what is in a zip and where it comes from, beside it.
+fn write_papers(
+    architecture: Architecture,
+    binaries: &build::Binaries,
+    zip: &[u8],
+) -> Result<(), build::Failure> {
+    let folder = layout::target().join("layer");
+    let name = format!("picket-{}", architecture.name());
+    let lock = layout::repository().join("Cargo.lock");
+    let lock = fs::read(&lock).map_err(|error| broken(&lock, &error))?;
+    let files = [("extensions/picket", binaries.agent.as_slice()), ("picket/wrapper", &binaries.wrapper)];
+    let bill = sbom::of(architecture).map_err(build::Failure::Broken)?;
+    let statement = provenance::of(architecture, &format!("{name}.zip"), zip, &lock, &files)
+        .map_err(build::Failure::Broken)?;
+    for (ending, text) in [("cdx.json", bill), ("intoto.json", statement)] {
+        let place = folder.join(format!("{name}.{ending}"));
+        fs::write(&place, text).map_err(|error| broken(&place, &error))?;
+    }
+    Ok(())
+}
+
+/// The digests of everything that was built so far, in one list.
+fn write_sums() -> Result<(), build::Failure> {
+    let folder = layout::target().join("layer");
+    let Ok(entries) = fs::read_dir(&folder) else { return Ok(()) };
+    let mut files = Vec::new();
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("picket-") {
+            files.push((name, fs::read(entry.path()).map_err(|error| broken(&entry.path(), &error))?));
+        }
+    }
+    let place = folder.join("SHA256SUMS");
+    fs::write(&place, provenance::sums(&files)).map_err(|error| broken(&place, &error))
+}
+
+/// The layer as it lands in /opt.
+fn unpack(folder: &Path, zip: &[u8]) -> std::io::Result<()> {
+    for (name, bytes, mode) in archive::unpack(zip)? {
+        let place = folder.join(name);
+        if let Some(parent) = place.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(&place, bytes)?;
+        fs::set_permissions(&place, fs::Permissions::from_mode(mode))?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@
 mod clients;
 mod emulator;
 mod packages;
+mod templates;
 mod toolchains;
 
 use std::fs;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use picket_tests::layout;
 
-pub(crate) use packages::install_cross;
+pub(crate) use packages::{install_cross, install_python};
 
 /// One thing to set up.
 struct Tool {
@@ -40,6 +41,12 @@ const FOR_TESTS: &[Tool] = &[
 const FOR_LAYER: &[Tool] = &[
     Tool { name: "zig", stamp: toolchains::zig_stamp, build: toolchains::zig },
     Tool { name: "rust-arm64", stamp: toolchains::rust_arm64_stamp, build: toolchains::rust_arm64 },
+];
+
+/// What checking the templates needs.
+const FOR_TEMPLATES: &[Tool] = &[
+    Tool { name: "sam", stamp: templates::sam_stamp, build: templates::sam },
+    Tool { name: "checkov", stamp: templates::checkov_stamp, build: templates::checkov },
 ];
 
 /// Sets everything up and says what is missing. Gives the names of what is missing, with the reasons.
@@ -72,6 +79,7 @@ pub(crate) fn only(name: &str) -> Result<PathBuf, String> {
     let tool = FOR_TESTS
         .iter()
         .chain(FOR_LAYER)
+        .chain(FOR_TEMPLATES)
         .find(|tool| tool.name == name)
         .ok_or_else(|| format!("there is no tool {name}"))?;
     set_up(tool, &tools).map_err(|why| format!("{name} is missing: {why}"))?;

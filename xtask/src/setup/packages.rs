@@ -35,6 +35,14 @@ pub(super) fn install() {
     install_missing(PACKAGES);
 }
 
+/// What checking the templates needs.
+const PYTHON_PACKAGES: &[(&str, &str)] = &[("python3", "python3"), ("pip3", "python3-pip")];
+
+/// Installs Python's package manager.
+pub(crate) fn install_python() {
+    install_missing(PYTHON_PACKAGES);
+}
+
 /// Installs what building for arm64 needs.
 pub(crate) fn install_cross() {
     install_missing(CROSS_PACKAGES);
