@@ -5,11 +5,15 @@ use std::fmt;
 
 use picket_request::BlockAnswer;
 
+use crate::limits;
+
 /// How a block is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockResponse {
     status: u16,
     location: Option<String>,
+    body: Option<String>,
+    headers: Vec<(String, String)>,
 }
 
 /// Why a block status cannot be used.
@@ -21,6 +25,10 @@ pub enum BlockStatusError {
     NeedsLocation(u16),
     /// The location would not be a valid header value.
     InvalidLocation,
+    /// A header's name or value would not be valid, or the platform sets it.
+    InvalidHeader,
+    /// The body is too long, or there are too many headers.
+    TooLarge,
 }
 
 impl fmt::Display for BlockStatusError {
@@ -29,6 +37,18 @@ impl fmt::Display for BlockStatusError {
             Self::OutOfRange(status) => write!(f, "{status} is not 301, 302 or 400 to 599"),
             Self::NeedsLocation(status) => write!(f, "{status} needs a location to redirect to"),
             Self::InvalidLocation => write!(f, "the location holds characters that a header cannot carry"),
+            Self::InvalidHeader => {
+                write!(
+                    f,
+                    "a header has a name or value that HTTP does not allow, or one that frames the answer"
+                )
+            }
+            Self::TooLarge => write!(
+                f,
+                "it has more than {} headers or a body of more than {} bytes",
+                limits::ANSWER_HEADERS,
+                limits::BODY_BYTES
+            ),
         }
     }
 }
@@ -38,7 +58,7 @@ impl std::error::Error for BlockStatusError {}
 impl Default for BlockResponse {
     /// 406: operators are not paged for it as they are for 404 or 500.
     fn default() -> Self {
-        Self { status: 406, location: None }
+        Self { status: 406, location: None, body: None, headers: Vec::new() }
     }
 }
 
@@ -53,10 +73,55 @@ impl BlockResponse {
         }
         match status {
             301 | 302 if location.is_none() => Err(BlockStatusError::NeedsLocation(status)),
-            301 | 302 => Ok(Self { status, location }),
-            400..=599 => Ok(Self { status, location: None }),
+            301 | 302 => Ok(Self { status, location, ..Self::default() }),
+            400..=599 => Ok(Self { status, ..Self::default() }),
             _ => Err(BlockStatusError::OutOfRange(status)),
         }
+    }
+
+    /// The same with a body and further headers. `{requestId}` in the body stands for the invocation's request id.
+    ///
+    /// # Errors
+    /// Says what cannot be sent.
+    pub fn with(
+        mut self,
+        body: Option<String>,
+        headers: Vec<(String, String)>,
+    ) -> Result<Self, BlockStatusError> {
+        // What frames the answer is the platform's.
+        const FRAMING: [&str; 4] = ["content-length", "transfer-encoding", "connection", "content-encoding"];
+        let token = |name: &str| {
+            !name.is_empty()
+                && name.len() <= limits::NAME_BYTES
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+                && !FRAMING.iter().any(|framing| framing.eq_ignore_ascii_case(name))
+        };
+        let printable = |value: &str| {
+            value.len() <= limits::TEXT_BYTES && value.bytes().all(|byte| (0x20..0x7f).contains(&byte))
+        };
+        if headers.iter().any(|(name, value)| !token(name) || !printable(value)) {
+            return Err(BlockStatusError::InvalidHeader);
+        }
+        if headers.len() > limits::ANSWER_HEADERS
+            || body.as_ref().is_some_and(|body| body.len() > limits::BODY_BYTES)
+        {
+            return Err(BlockStatusError::TooLarge);
+        }
+        self.body = body;
+        self.headers = headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+        Ok(self)
+    }
+
+    /// Where a redirect leads.
+    #[must_use]
+    pub fn location(&self) -> Option<&str> {
+        self.location.as_deref()
+    }
+
+    /// The body, where it is the owner's own.
+    #[must_use]
+    pub fn body(&self) -> Option<&str> {
+        self.body.as_deref()
     }
 
     /// The status code.
@@ -70,14 +135,21 @@ impl BlockResponse {
     pub fn answer(&self, request_id: &str) -> BlockAnswer {
         let id: String =
             request_id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect();
-        let mut headers = vec![
-            ("content-type".to_owned(), "application/json".to_owned()),
-            ("cache-control".to_owned(), "no-store".to_owned()),
-        ];
-        if let Some(location) = &self.location {
-            headers.push(("location".to_owned(), location.clone()));
+        let (content_type, body) = match &self.body {
+            Some(body) => ("text/plain; charset=utf-8", body.replace("{requestId}", &id)),
+            None => ("application/json", format!("{{\"requestId\":\"{id}\"}}")),
+        };
+        let mut headers = self.headers.clone();
+        for (name, value) in [
+            ("content-type", Some(content_type)),
+            ("cache-control", Some("no-store")),
+            ("location", self.location.as_deref()),
+        ] {
+            if let Some(value) = value.filter(|_| !self.headers.iter().any(|(own, _)| own == name)) {
+                headers.push((name.to_owned(), value.to_owned()));
+            }
         }
-        BlockAnswer { status: self.status, headers, body: format!("{{\"requestId\":\"{id}\"}}") }
+        BlockAnswer { status: self.status, headers, body }
     }
 }
 
@@ -104,6 +176,27 @@ mod tests {
                 .headers
                 .contains(&("location".to_owned(), "https://a.example/blocked".to_owned()))
         );
+    }
+
+    #[test]
+    fn body_and_headers_are_the_owners() {
+        let owned = |body: &str, name: &str, value: &str| {
+            BlockResponse::default().with(Some(body.to_owned()), vec![(name.to_owned(), value.to_owned())])
+        };
+        let answer = owned("no: {requestId}", "X-Why", "shop").unwrap().answer("a-1");
+        assert_eq!(answer.body, "no: a-1");
+        assert!(answer.headers.contains(&("x-why".to_owned(), "shop".to_owned())));
+        assert!(
+            answer.headers.contains(&("content-type".to_owned(), "text/plain; charset=utf-8".to_owned()))
+        );
+        let answer = owned("{}", "Content-Type", "application/json").unwrap().answer("a-1");
+        assert_eq!(answer.headers.iter().filter(|(name, _)| name == "content-type").count(), 1);
+        for (name, value) in
+            [("", "a"), ("a b", "c"), ("a", "b\r\nc: d"), ("Content-Length", "1"), ("a\n", "b")]
+        {
+            assert_eq!(owned("", name, value), Err(BlockStatusError::InvalidHeader), "{name:?}");
+        }
+        assert_eq!(owned(&"x".repeat(limits::BODY_BYTES + 1), "a", "b"), Err(BlockStatusError::TooLarge));
     }
 
     #[test]

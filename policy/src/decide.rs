@@ -1,9 +1,15 @@
 //! The decision.
 
+use std::sync::Arc;
+
 use picket_detection::Outcome;
 use picket_request::LocationId;
 
-use crate::{Action, BlockLine, BlockResponse, Exclusion, Mode, OnFailure, Reason, Verdict};
+use crate::{
+    Action, BlockLine, BlockResponse, Exclusion, Mode, OnFailure, Reason, Verdict,
+    canonical::{Canonical, FORMAT},
+    rules::{Rules, error::Broken, set::answer_of},
+};
 
 /// What the owner wants.
 #[derive(Clone, Debug, Default)]
@@ -18,8 +24,65 @@ pub struct Policy {
     pub on_failure: OnFailure,
     /// Findings that the owner knows to be harmless.
     pub exclusions: Vec<Exclusion>,
-    /// Whether mode `block` also blocks requests of which something suspicious was left unexamined.
+    /// Whether requests of which something suspicious was left unexamined pass in mode `block`.
     pub allow_unexamined: bool,
+    /// What the policy is called, and its own version; empty and 0 for the built-in one.
+    pub name: String,
+    /// The policy's own version.
+    pub version: u64,
+    /// Percent of requests on which blocking is real; all of them where it is absent.
+    pub ramp: Option<u8>,
+    /// Whether the mode was set from outside, so that overrides do not change it.
+    pub mode_is_final: bool,
+    /// The least strict mode, by the floor.
+    pub floor_mode: Option<Mode>,
+    /// The least strict line, by the floor.
+    pub floor_block_on: Option<BlockLine>,
+    pub(crate) rules: Arc<Rules>,
+}
+
+impl Policy {
+    /// Loads a canonical policy: checks everything that it says and lays out its rules.
+    ///
+    /// # Errors
+    /// Says which part of it cannot be used, and why.
+    pub fn load(canonical: &Canonical) -> Result<Self, Broken> {
+        if canonical.picket != FORMAT {
+            return Err(Broken::Format { found: canonical.picket, known: FORMAT });
+        }
+        let ramps = [canonical.ramp].into_iter().chain(canonical.overrides.iter().map(|change| change.ramp));
+        if ramps.flatten().any(|ramp| ramp > 100) {
+            return Err(Broken::wrong("ramp", "it is more than 100 percent"));
+        }
+        let usual = BlockResponse::default();
+        let answer =
+            canonical.answer.as_ref().map(|answer| answer_of(answer, &usual, "answer")).transpose()?;
+        let response = answer.flatten().unwrap_or(usual);
+        let floor = canonical.floor.as_ref();
+        Ok(Self {
+            mode: canonical.mode,
+            block_on: canonical.block_on,
+            on_failure: canonical.on_failure,
+            exclusions: Vec::new(),
+            allow_unexamined: canonical.allow_unexamined,
+            name: canonical.name.escape_debug().take(128).collect(),
+            version: canonical.version,
+            ramp: canonical.ramp,
+            mode_is_final: false,
+            floor_mode: floor.and_then(|floor| floor.mode),
+            floor_block_on: floor.and_then(|floor| floor.block_on),
+            rules: Arc::new(Rules::load(canonical, &response)?),
+            response,
+        })
+    }
+
+    /// Reads and loads the bytes of a canonical policy.
+    ///
+    /// # Errors
+    /// Says why they cannot be used.
+    pub fn read(bytes: &[u8]) -> Result<Self, Broken> {
+        Self::load(&Canonical::read(bytes)?)
+    }
 }
 
 /// What is known besides the outcome.
@@ -45,44 +108,43 @@ pub fn exclude(policy: &Policy, outcome: &mut Outcome, render: impl Fn(LocationI
     before - outcome.findings.len()
 }
 
-/// Decides about one request. `outcome` is `None` where a fault of ours kept it from being inspected.
+/// Decides about one request by its findings alone. `outcome` is `None` where a fault of ours kept it from being
+/// inspected.
 #[must_use]
 pub fn decide(policy: &Policy, outcome: Option<&Outcome>, facts: Facts) -> Verdict {
-    let reason = match outcome {
-        None if policy.on_failure == OnFailure::Closed => Some(Reason::Fault),
-        None => None,
-        Some(outcome) => crossing(policy, outcome, facts),
-    };
+    let reason = policy.reason(policy.block_on, outcome, facts.client_is_flagged);
     let action = match (policy.mode, reason) {
-        (_, None) | (Mode::Off, _) => Action::Allow,
-        (Mode::Block, Some(_)) if facts.can_block => Action::Block,
-        (Mode::Block | Mode::Log, Some(_)) => Action::WouldBlock,
+        (_, Reason::Clean) | (Mode::Off, _) => Action::Allow,
+        (Mode::Block, _) if facts.can_block => Action::Block,
+        (Mode::Block | Mode::Log, _) => Action::WouldBlock,
     };
     let log_only_source = policy.mode == Mode::Block && action == Action::WouldBlock;
-    Verdict {
-        action,
-        reason: reason.unwrap_or(Reason::Clean),
-        log_only_source,
-        mode: policy.mode,
-        stored: true,
-        ..Verdict::default()
-    }
+    Verdict { action, reason, log_only_source, mode: policy.mode, stored: true, ..Verdict::default() }
 }
 
-/// The surest attack finding that crosses the line, or what was left unexamined.
-fn crossing(policy: &Policy, outcome: &Outcome, facts: Facts) -> Option<Reason> {
-    let crosses = |tier| policy.block_on.blocks(tier, facts.client_is_flagged);
-    let surest = outcome
-        .findings
-        .iter()
-        .enumerate()
-        .filter(|(_, finding)| finding.signal.is_attack() && crosses(finding.tier))
-        // The first of the surest: `max_by_key` would give the last.
-        .min_by_key(|(_, finding)| std::cmp::Reverse(finding.tier));
-    match surest {
-        Some((index, _)) => Some(Reason::Finding(index)),
-        None if outcome.unexamined > 0 && !policy.allow_unexamined => Some(Reason::Unexamined),
-        None => None,
+impl Policy {
+    /// The surest attack finding that crosses the line, or what was left unexamined, or a fault that counts.
+    pub(crate) fn reason(
+        &self,
+        line: BlockLine,
+        outcome: Option<&Outcome>,
+        client_is_flagged: bool,
+    ) -> Reason {
+        let Some(outcome) = outcome else {
+            return if self.on_failure == OnFailure::Closed { Reason::Fault } else { Reason::Clean };
+        };
+        let surest = outcome
+            .findings
+            .iter()
+            .enumerate()
+            .filter(|(_, finding)| finding.signal.is_attack() && line.blocks(finding.tier, client_is_flagged))
+            // The first of the surest: `max_by_key` would give the last.
+            .min_by_key(|(_, finding)| std::cmp::Reverse(finding.tier));
+        match surest {
+            Some((index, _)) => Reason::Finding(index),
+            None if outcome.unexamined > 0 && !self.allow_unexamined => Reason::Unexamined,
+            None => Reason::Clean,
+        }
     }
 }
 

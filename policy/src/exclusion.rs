@@ -4,6 +4,7 @@
 use std::{fmt, str::FromStr};
 
 use picket_detection::Signal;
+use picket_request::Anomaly;
 
 /// One exclusion, written as `SIGNAL@location`, for instance `SQLI@body.items[*].note`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,12 @@ pub struct Exclusion {
 const ANY_INDEX: &str = "[*]";
 
 impl Exclusion {
+    /// The id of the signal.
+    #[must_use]
+    pub fn signal(&self) -> &str {
+        &self.signal
+    }
+
     /// Whether a finding of `signal` at the rendered `location` is excluded.
     #[must_use]
     pub fn covers(&self, signal: Signal, location: &str) -> bool {
@@ -65,17 +72,29 @@ fn after_index(text: &str) -> Option<&str> {
     (after.len() < inner.len()).then(|| after.strip_prefix(']')).flatten()
 }
 
-impl FromStr for Exclusion {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (signal, location) = text.trim().split_once('@').ok_or(())?;
-        let known = Signal::ATTACKS.iter().any(|attack| attack.id() == signal) || signal.starts_with("CVE-");
+impl Exclusion {
+    /// The exclusion of this signal at this location.
+    ///
+    /// # Errors
+    /// Where the signal is not known or the location says nothing.
+    pub fn new(signal: &str, location: &str) -> Result<Self, ()> {
+        let known = Signal::ATTACKS.iter().any(|attack| attack.id() == signal)
+            || Anomaly::ALL.iter().any(|anomaly| anomaly.id() == signal)
+            || signal.starts_with("CVE-");
         // A location alone names one place; without one the signal would be switched off everywhere.
         if !known || location.is_empty() || location.chars().any(char::is_control) {
             return Err(());
         }
         Ok(Self { signal: signal.to_owned(), pieces: location.split(ANY_INDEX).map(str::to_owned).collect() })
+    }
+}
+
+impl FromStr for Exclusion {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (signal, location) = text.trim().split_once('@').ok_or(())?;
+        Self::new(signal, location)
     }
 }
 

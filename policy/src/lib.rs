@@ -5,23 +5,31 @@
 
 mod block;
 pub mod canonical;
+#[cfg(any(feature = "compile", test))]
+pub mod compile;
 mod decide;
 #[cfg(any(feature = "compile", test))]
 pub mod document;
+mod draw;
+mod evaluate;
 mod exclusion;
 mod failure;
 mod field;
 pub mod limits;
 mod mode;
+pub mod rates;
+mod rules;
 mod subject;
 mod verdict;
 mod words;
 
 pub use block::{BlockResponse, BlockStatusError};
 pub use decide::{Facts, Policy, decide, exclude};
+pub use draw::draw;
 pub use exclusion::Exclusion;
 pub use failure::OnFailure;
 pub use field::{Field, FieldKind, Phase};
 pub use mode::{BlockLine, Mode};
+pub use rules::{error::Broken, facts::Workspace};
 pub use subject::{Geo, Response, Seen, Subject, Surroundings};
 pub use verdict::{Action, Reason, RuleSignal, Verdict, WouldHave};

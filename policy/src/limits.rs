@@ -3,7 +3,7 @@
 /// Bytes of a canonical policy that the agent reads.
 pub const CANONICAL_BYTES: usize = 8 * 1024 * 1024;
 /// Rules of one policy, the floor's and those made of templates included.
-pub const RULES: usize = 4_096;
+pub const RULES: usize = 12_288;
 /// Rate limits of one policy.
 pub const RATE_LIMITS: usize = 64;
 /// Exclusions of one policy.

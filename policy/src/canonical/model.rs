@@ -38,6 +38,9 @@ pub struct Canonical {
     /// Whether requests of which something suspicious was left unexamined pass in mode `block`.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub allow_unexamined: bool,
+    /// Whether the handler gets verdict, request id and signals as request headers.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub tag_handler: bool,
     /// Where the client's address is read.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub client: Option<ClientRule>,
@@ -182,11 +185,12 @@ pub struct GeoFiles {
 pub struct Exclusion {
     /// The signal.
     pub signal: String,
-    /// Where, for instance `body.items[*].note`.
-    pub at: String,
-    /// On which paths, with wildcards; everywhere where it is absent.
+    /// Where, for instance `body.items[*].note`; everywhere on its paths where it is absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub path: Option<String>,
+    pub at: Option<String>,
+    /// On which paths, with wildcards; on all where it is empty.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub paths: Vec<String>,
     /// Seconds since 1970 from which on it no longer holds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expires: Option<u64>,
@@ -266,6 +270,9 @@ pub struct Test {
     /// What its value must be; absent where it only must exist.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub value: Option<Match>,
+    /// Of a signal: what the value in which it was seen must be.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub content: Option<Match>,
 }
 
 /// What a name or value must be.
@@ -399,4 +406,7 @@ pub struct Override {
     /// The ramp there.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ramp: Option<u8>,
+    /// How a block is answered there.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub answer: Option<Answer>,
 }
