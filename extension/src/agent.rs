@@ -139,6 +139,7 @@ fn policy_of(settings: &Settings) -> Policy {
         exclusions: settings.exclude.clone(),
         on_failure: settings.on_failure,
         allow_unexamined: !settings.block_unexamined,
+        ..Policy::default()
     }
 }
 

@@ -38,8 +38,13 @@ pub struct Policy {
     pub floor_mode: Option<Mode>,
     /// The least strict line, by the floor.
     pub floor_block_on: Option<BlockLine>,
-    pub(crate) rules: Arc<Rules>,
+    /// Its rules; only [`Policy::load`] makes other than none.
+    pub rules: RuleBook,
 }
+
+/// The rules of a policy, checked and laid out; a copy shares them.
+#[derive(Clone, Debug, Default)]
+pub struct RuleBook(pub(crate) Arc<Rules>);
 
 impl Policy {
     /// Loads a canonical policy: checks everything that it says and lays out its rules.
@@ -71,7 +76,7 @@ impl Policy {
             mode_is_final: false,
             floor_mode: floor.and_then(|floor| floor.mode),
             floor_block_on: floor.and_then(|floor| floor.block_on),
-            rules: Arc::new(Rules::load(canonical, &response)?),
+            rules: RuleBook(Arc::new(Rules::load(canonical, &response)?)),
             response,
         })
     }

@@ -40,7 +40,7 @@ impl Policy {
         rates: &mut Rates,
         workspace: &mut Workspace,
     ) -> Verdict {
-        facts::lay_out(workspace, subject, self.rules.needs);
+        facts::lay_out(workspace, subject, self.rules.0.needs);
         let settings = self.settings(subject, &workspace.path);
         let mut judge = Judge::new(subject);
         let Some(outcome) = outcome else {
@@ -50,11 +50,11 @@ impl Policy {
         if settings.mode == Mode::Off {
             return Verdict { mode: Mode::Off, stored: true, ..Verdict::default() };
         }
-        judge.run(&self.rules.excluding, outcome, workspace);
+        judge.run(&self.rules.0.excluding, outcome, workspace);
         judge.exclude(self, outcome, &workspace.path);
-        judge.run(&self.rules.request, outcome, workspace);
+        judge.run(&self.rules.0.request, outcome, workspace);
         if judge.allowed.is_none() {
-            judge.count(&self.rules.limits, outcome, workspace, rates);
+            judge.count(&self.rules.0.limits, outcome, workspace, rates);
         }
         let found = self.reason(settings.block_on, Some(outcome), subject.client_is_flagged);
         self.conclude(judge, settings, subject, found)
@@ -70,24 +70,24 @@ impl Policy {
         before: &Verdict,
         workspace: &mut Workspace,
     ) -> Verdict {
-        if self.rules.response.rules.is_empty() {
+        if self.rules.0.response.rules.is_empty() {
             return Verdict { mode: before.mode, stored: before.stored, ..Verdict::default() };
         }
-        facts::lay_out(workspace, subject, self.rules.needs);
+        facts::lay_out(workspace, subject, self.rules.0.needs);
         let settings = self.settings(subject, &workspace.path);
         if settings.mode == Mode::Off {
             return Verdict { mode: Mode::Off, stored: true, ..Verdict::default() };
         }
         let mut judge = Judge::new(subject);
         judge.given.borrow_mut().extend(before.signals.iter().map(|given| Arc::clone(&given.signal)));
-        judge.run(&self.rules.response, outcome, workspace);
+        judge.run(&self.rules.0.response, outcome, workspace);
         self.conclude(judge, settings, subject, Reason::Clean)
     }
 
     /// Whether a rule looks at answers at all.
     #[must_use]
     pub fn looks_at_answers(&self) -> bool {
-        !self.rules.response.rules.is_empty()
+        !self.rules.0.response.rules.is_empty()
     }
 
     /// Whether a rule may replace an answer, which is then held until it was judged.
@@ -95,7 +95,7 @@ impl Policy {
     pub fn replaces_answers(&self) -> bool {
         let blocks =
             |rule: &Rule| !rule.dry_run && rule.effects.iter().any(|e| matches!(e, Effect::Block(_)));
-        self.rules.response.rules.iter().any(blocks)
+        self.rules.0.response.rules.iter().any(blocks)
     }
 
     /// Whether requests of some function or path may be judged in another mode than `off`.
@@ -104,12 +104,12 @@ impl Policy {
         let floored = |mode| self.floor_mode.map_or(mode, |floor| stricter(mode, floor));
         floored(self.mode) != Mode::Off
             || !self.mode_is_final
-                && self.rules.changes.iter().filter_map(|change| change.mode).any(|mode| mode != Mode::Off)
+                && self.rules.0.changes.iter().filter_map(|change| change.mode).any(|mode| mode != Mode::Off)
     }
 
     /// The override that holds: the first one that fits.
     fn change(&self, subject: &Subject<'_>, path: &[u8]) -> Option<&Change> {
-        self.rules.changes.iter().find(|change| change.concerns(subject.place.function, path))
+        self.rules.0.changes.iter().find(|change| change.concerns(subject.place.function, path))
     }
 
     fn settings(&self, subject: &Subject<'_>, path: &[u8]) -> Settings {
@@ -315,7 +315,6 @@ impl<'a> Judge<'a> {
                     self.allowed = Some(Arc::clone(&rule.id));
                     self.allowed_at = rule.position;
                 }
-                Effect::Allow => {}
                 Effect::Block(answer) => {
                     let slot = if rule.floor { &mut self.floor_block } else { &mut self.block };
                     if slot.as_ref().is_none_or(|before| rule.position < before.position) {
@@ -328,8 +327,8 @@ impl<'a> Judge<'a> {
                 Effect::Log if drawn.unwrap_or(true) => {
                     self.logged_by.get_or_insert_with(|| Arc::clone(&rule.id));
                 }
-                Effect::Log => {}
                 Effect::Tag(tag) => self.tag(tag),
+                Effect::Allow | Effect::Log => {}
             }
         }
     }
@@ -348,7 +347,7 @@ impl<'a> Judge<'a> {
 
     /// Takes out the findings and anomalies that exclusions and rules exclude.
     fn exclude(&mut self, policy: &Policy, outcome: &mut Outcome, path: &[u8]) {
-        let rules = &policy.rules.exclusions;
+        let rules = &policy.rules.0.exclusions;
         if policy.exclusions.is_empty() && rules.is_empty() && self.excludes.is_empty() {
             return;
         }

@@ -73,19 +73,19 @@ fn after_index(text: &str) -> Option<&str> {
 }
 
 impl Exclusion {
-    /// The exclusion of this signal at this location.
-    ///
-    /// # Errors
-    /// Where the signal is not known or the location says nothing.
-    pub fn new(signal: &str, location: &str) -> Result<Self, ()> {
+    /// The exclusion of this signal at this location; `None` where the signal is not known or the location says nothing.
+    pub fn new(signal: &str, location: &str) -> Option<Self> {
         let known = Signal::ATTACKS.iter().any(|attack| attack.id() == signal)
             || Anomaly::ALL.iter().any(|anomaly| anomaly.id() == signal)
             || signal.starts_with("CVE-");
         // A location alone names one place; without one the signal would be switched off everywhere.
         if !known || location.is_empty() || location.chars().any(char::is_control) {
-            return Err(());
+            return None;
         }
-        Ok(Self { signal: signal.to_owned(), pieces: location.split(ANY_INDEX).map(str::to_owned).collect() })
+        Some(Self {
+            signal: signal.to_owned(),
+            pieces: location.split(ANY_INDEX).map(str::to_owned).collect(),
+        })
     }
 }
 
@@ -94,7 +94,7 @@ impl FromStr for Exclusion {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let (signal, location) = text.trim().split_once('@').ok_or(())?;
-        Self::new(signal, location)
+        Self::new(signal, location).ok_or(())
     }
 }
 

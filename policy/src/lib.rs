@@ -20,11 +20,13 @@ mod mode;
 pub mod rates;
 mod rules;
 mod subject;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod words;
 
 pub use block::{BlockResponse, BlockStatusError};
-pub use decide::{Facts, Policy, decide, exclude};
+pub use decide::{Facts, Policy, RuleBook, decide, exclude};
 pub use draw::draw;
 pub use exclusion::Exclusion;
 pub use failure::OnFailure;

@@ -82,7 +82,9 @@ pub(super) fn build(text: &str) -> Result<Vec<u8>, PatternError> {
 }
 
 fn explain(text: &str, error: &dense::BuildError) -> PatternError {
-    if error.is_size_limit_exceeded() {
+    let of_nfa =
+        std::error::Error::source(error).and_then(|source| source.downcast_ref::<thompson::BuildError>());
+    if error.is_size_limit_exceeded() || of_nfa.is_some_and(|error| error.size_limit().is_some()) {
         return PatternError::TooLarge;
     }
     match syntax::parse_with(text, &syntax::Config::new().unicode(false).utf8(false).nest_limit(64)) {
@@ -92,6 +94,6 @@ fn explain(text: &str, error: &dense::BuildError) -> PatternError {
             let last = wrong.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
             PatternError::Syntax(last.trim().trim_start_matches("error: ").to_owned())
         }
-        Ok(_) => PatternError::Unsupported(error.to_string()),
+        Ok(_) => PatternError::Unsupported(of_nfa.map_or_else(|| error.to_string(), ToString::to_string)),
     }
 }

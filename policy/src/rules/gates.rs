@@ -237,7 +237,7 @@ fn gate_of(condition: &Condition) -> Option<Gate> {
 
 fn gate_of_test(test: &Test) -> Option<Gate> {
     let field = test.field;
-    let texts = || test.value.as_ref().and_then(|value| value.texts());
+    let texts = || test.value.as_ref().and_then(super::matcher::Matcher::texts);
     let exact = |rank: u8, kind: Kind| {
         let keys =
             texts()?.into_iter().map(|text| Key { hash: hash(field, EXACT, text.iter().copied()), kind });

@@ -183,14 +183,14 @@ fn excluded(one: &canonical::Exclusion) -> Result<Excluded, Broken> {
     if one.at.is_none() && one.paths.is_empty() {
         return Err(Broken::wrong("exclusions", "one names neither a place nor a path"));
     }
-    let place = one.at.as_ref().map(|at| Exclusion::new(&one.signal, at)).transpose();
-    let place = place.map_err(|()| {
+    let unknown = || {
         let shown: String = one.signal.escape_debug().take(64).collect();
         Broken::wrong(
             "exclusions",
             format!("{shown:?} is no signal that can be excluded, or its place is empty"),
         )
-    })?;
+    };
+    let place = one.at.as_ref().map(|at| Exclusion::new(&one.signal, at).ok_or_else(unknown)).transpose()?;
     let paths = one.paths.iter().map(|path| Like::new(path, false)).collect();
     Ok(Excluded { signal: one.signal.clone(), place, paths, expires: one.expires })
 }

@@ -69,8 +69,8 @@ impl Effect {
             canonical::Effect::Block(answer) => Self::Block(answer_of(answer, usual, place)?.map(Arc::new)),
             canonical::Effect::Signal(signal) => Self::Signal(name(signal)?),
             canonical::Effect::ExcludeSignal { signal, at } => {
-                let at = at.as_ref().map(|at| Exclusion::new(signal, at)).transpose();
-                let at = at.map_err(|()| Broken::wrong(place, "it excludes a signal that is not known"))?;
+                let unknown = || Broken::wrong(place, "it excludes a signal that is not known");
+                let at = at.as_ref().map(|at| Exclusion::new(signal, at).ok_or_else(unknown)).transpose()?;
                 Self::Exclude { signal: name(signal)?, at }
             }
             canonical::Effect::Log => Self::Log,
@@ -192,7 +192,7 @@ fn reads(condition: &Condition, givers: &BTreeMap<Arc<str>, Vec<usize>>) -> BTre
 pub(crate) fn reads_own_signals(condition: &Condition) -> bool {
     let mut found = false;
     condition.tests(&mut |test| {
-        let texts = test.value.as_ref().and_then(|value| value.texts());
+        let texts = test.value.as_ref().and_then(Matcher::texts);
         found |= test.field == Field::Signal
             && texts.is_none_or(|texts| texts.iter().any(|text| text.starts_with(b"site.")));
     });
