@@ -79,6 +79,21 @@ pub enum ListKind {
     Asn,
 }
 
+impl ListKind {
+    /// The word that stands in the file.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Wildcard => "wildcard",
+            Self::Cidr => "cidr",
+            Self::Country => "country",
+            Self::Signal => "signal",
+            Self::Asn => "asn",
+        }
+    }
+}
+
 /// MaxMind files given by the owner, beside the policy file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

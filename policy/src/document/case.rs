@@ -72,7 +72,6 @@ pub struct CaseRequest {
 /// A body: a text as it is, anything else as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(transparent)]
 pub struct Body(pub serde_json::Value);
 
 /// What the function answers.

@@ -1,8 +1,11 @@
 //! Small values with a notation of their own: durations, sizes, percentages, dates, times of day.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, marker::PhantomData, str::FromStr};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, IntoDeserializer},
+};
 
 /// Why a text is not such a value; the sentence says what would be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -10,11 +13,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub struct ScalarError(String);
 
 pub(super) fn wrong(found: &str, expected: &str) -> ScalarError {
-    ScalarError(format!("`{found}` is not {expected}"))
+    ScalarError(format!("`{}` does not fit here: write {expected}", found.escape_debug()))
 }
 
 /// A text, a number, or true and false, as it stands in the file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Scalar {
@@ -24,6 +27,38 @@ pub enum Scalar {
     Number(i64),
     /// Any text.
     Text(String),
+}
+
+/// By hand, because what serde says of an untagged type helps nobody.
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Scalar;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or a whole number")
+            }
+
+            fn visit_bool<E>(self, truth: bool) -> Result<Scalar, E> {
+                Ok(Scalar::Truth(truth))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Scalar, E> {
+                Ok(Scalar::Number(number))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Scalar, E> {
+                // What does not fit compares as the text that it is.
+                Ok(i64::try_from(number).map_or_else(|_| Scalar::Text(number.to_string()), Scalar::Number))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Scalar, E> {
+                Ok(Scalar::Text(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
 }
 
 impl fmt::Display for Scalar {
@@ -37,7 +72,7 @@ impl fmt::Display for Scalar {
 }
 
 /// One value, or a list of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum OneOrMany<T> {
@@ -45,6 +80,59 @@ pub enum OneOrMany<T> {
     One(T),
     /// Several.
     Many(Vec<T>),
+}
+
+/// By hand, so that an error is that of the value and not that of both ways to write it.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
+            type Value = OneOrMany<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("one value, or a list of them")
+            }
+
+            fn visit_bool<E: de::Error>(self, truth: bool) -> Result<OneOrMany<T>, E> {
+                T::deserialize(truth.into_deserializer()).map(OneOrMany::One)
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<OneOrMany<T>, E> {
+                // Where only a text may stand, a number is the text that it was written as.
+                T::deserialize(number.into_deserializer())
+                    .or_else(|error: E| {
+                        T::deserialize(number.to_string().into_deserializer()).map_err(|_: E| error)
+                    })
+                    .map(OneOrMany::One)
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<OneOrMany<T>, E> {
+                T::deserialize(number.into_deserializer())
+                    .or_else(|error: E| {
+                        T::deserialize(number.to_string().into_deserializer()).map_err(|_: E| error)
+                    })
+                    .map(OneOrMany::One)
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<OneOrMany<T>, E> {
+                T::deserialize(text.into_deserializer()).map(OneOrMany::One)
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<OneOrMany<T>, A::Error> {
+                let mut all = Vec::new();
+                while let Some(one) = seq.next_element()? {
+                    all.push(one);
+                }
+                Ok(OneOrMany::Many(all))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<OneOrMany<T>, A::Error> {
+                T::deserialize(de::value::MapAccessDeserializer::new(map)).map(OneOrMany::One)
+            }
+        }
+        deserializer.deserialize_any(Visitor(PhantomData))
+    }
 }
 
 impl<T> OneOrMany<T> {
@@ -346,6 +434,17 @@ impl FromStr for TimeOfDay {
     }
 }
 
+/// Seconds since 1970 of a time such as `2027-01-31T22:30:00Z`.
+#[must_use]
+pub fn instant(text: &str) -> Option<u64> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let (hours_and_minutes, seconds) = time.split_at_checked(5)?;
+    let seconds = seconds.strip_prefix(':').filter(|seconds| seconds.len() == 2)?.parse::<u64>().ok()?;
+    let minutes = hours_and_minutes.parse::<TimeOfDay>().ok()?.minutes();
+    let day = date.parse::<Date>().ok()?.end().checked_sub(86_400)?;
+    (seconds < 60).then_some(day + u64::from(minutes) * 60 + seconds)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -395,5 +494,22 @@ mod tests {
         for text in ["24:00", "9:00", "22:60", "2230", "+2:30"] {
             assert!(text.parse::<TimeOfDay>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn instants_are_read() {
+        assert_eq!(instant("1970-01-02T00:01:01Z"), Some(86_461));
+        for text in ["2027-01-31", "2027-01-31T22:30Z", "2027-01-31T22:30:60Z", "2027-01-31T22:30:00", ""] {
+            assert_eq!(instant(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn one_may_stand_for_a_list_of_one() {
+        let read = |text: &str| serde_json::from_str::<OneOrMany<String>>(text).map(OneOrMany::into_vec);
+        assert_eq!(read("\"a\"").unwrap(), ["a"]);
+        assert_eq!(read("7").unwrap(), ["7"]);
+        assert_eq!(read("[\"a\", \"b\"]").unwrap(), ["a", "b"]);
+        assert!(read("{}").unwrap_err().to_string().contains("expected a string"));
     }
 }
