@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod clients;
 pub mod double;
+pub mod dynamodb;
 pub mod layout;
 pub mod output;
 pub mod proxied;

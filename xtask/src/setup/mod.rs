@@ -5,6 +5,7 @@
 //! file with the reason, which the tests print when they skip.
 
 mod clients;
+mod dynamodb;
 mod emulator;
 mod packages;
 mod templates;
@@ -35,6 +36,7 @@ const FOR_TESTS: &[Tool] = &[
     Tool { name: "java", stamp: clients::java_stamp, build: clients::java },
     Tool { name: "go", stamp: clients::go_stamp, build: clients::go },
     Tool { name: "rust", stamp: clients::rust_stamp, build: clients::rust },
+    Tool { name: "dynamodb", stamp: dynamodb::stamp, build: dynamodb::build },
 ];
 
 /// What building the layer needs.

@@ -1,0 +1,531 @@
+//! A batch becomes counts, single requests, inventory and, where a limit is passed, flags.
+//!
+//! Counting is exact: the counts of a batch are cut into parts by a rule that depends on the batch alone, and each part is
+//! written in one transaction with a marker that must not be there yet. A part that is sent again, or again by a copy of the
+//! engine, meets its marker. The decision follows on consistent reads, also for a batch that had been counted: the engine may
+//! have been killed between the two.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use picket_cloud_protocol::{Ack, Batch, ClientKey, Count, Event, Hints, Reply, Sighting, limits as wire};
+
+use crate::engine::{Engine, Known, Refused, locked};
+use crate::flags::{Changed, ENGINE, Wanted};
+use crate::limits;
+use crate::names::{Site, minute_text};
+use crate::settings::AlertAction;
+use crate::store::{Field, Item, Key, Query, Store, StoreError, When, Write};
+use crate::text::{sha256, shard};
+use crate::window::{Passed, Slots, clamped, passed};
+
+/// The name under which counts towards a flag are summed.
+const ATTACKS: &str = "*";
+/// The function or signal that stands for all beyond the cap.
+const OTHER: &str = "OTHER";
+
+/// Who sent a batch, as its credential says.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// The site.
+    pub site: Site,
+    /// The key's id, or the role.
+    pub key: String,
+}
+
+impl<S: Store> Engine<S> {
+    /// Takes in a batch and says what the agent should know.
+    ///
+    /// # Errors
+    /// When the batch has no shape that an agent could have sent, or the store fails. The agent sends the same again.
+    pub async fn take(&self, sender: &Sender, batch: &Batch) -> Result<Reply, Refused> {
+        batch.check()?;
+        let now = self.now();
+        let known = self.known(&sender.site).await?;
+        let late = now.saturating_sub(batch.made) > wire::BATCH_AGE_SECONDS;
+        let ack = if late {
+            Ack::Late
+        } else {
+            self.keep_events(sender, &known, batch).await?;
+            let ack = self.count(sender, &known, batch).await?;
+            self.see(&sender.site, &batch.clients).await?;
+            self.decide(sender, &known, batch).await?;
+            ack
+        };
+        self.metrics.batch(ack, batch);
+        Ok(Reply {
+            ack,
+            delta: self.delta(&sender.site, batch.cursor.as_deref()).await?,
+            policy_version: newest_policy(&known, &batch.agent.function),
+            hints: self.hints(&known),
+            server_time: now,
+        })
+    }
+
+    /// What is asked of agents at the moment.
+    pub(crate) fn hints(&self, known: &Known) -> Hints {
+        Hints { next_poll_s: known.settings.poll_seconds, upload: known.settings.upload }
+    }
+
+    /// Single requests lie under their own ids, so writing them twice changes nothing.
+    async fn keep_events(&self, sender: &Sender, known: &Known, batch: &Batch) -> Result<(), Refused> {
+        if batch.events.is_empty() {
+            return Ok(());
+        }
+        let now = self.now();
+        let mut items = BTreeMap::new();
+        for event in &batch.events {
+            let item = event_item(&sender.site, known, batch, event, now)?;
+            items.insert(item.key.clone(), item);
+        }
+        self.store.put_all(items.into_values().collect()).await.map_err(Into::into)
+    }
+
+    async fn count(&self, sender: &Sender, known: &Known, batch: &Batch) -> Result<Ack, Refused> {
+        let now = self.now();
+        let mut counts: Vec<&Count> = batch.counts.iter().collect();
+        counts.sort_by(|a, b| (&a.client, &a.signal, a.slot).cmp(&(&b.client, &b.signal, b.slot)));
+        let mut parts: Vec<&[&Count]> = counts.chunks(limits::COUNTS_PER_WRITE).collect();
+        if parts.is_empty() {
+            parts.push(&[]);
+        }
+        let mut ack = Ack::Duplicate;
+        for (index, part) in parts.into_iter().enumerate() {
+            let mut items = self.counters(sender, known, batch, part, now);
+            if index == 0 {
+                self.inventory(sender, known, batch, now, &mut items);
+            }
+            let marker =
+                Item::new(sender.site.marker(&batch.batch_id, index)).until(now + limits::MARKER_SECONDS);
+            let mut writes = vec![Write::Put(marker, When::Absent)];
+            writes.extend(items.into_values().map(|item| Write::Add(item, When::Always)));
+            match self.store.write(writes).await {
+                Ok(()) => ack = Ack::Counted,
+                Err(StoreError::Condition(0)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.number(&sender.site, batch, ack).await?;
+        Ok(ack)
+    }
+
+    /// The counters that one part of a batch raises: those of its clients where something watches them, and those of each
+    /// signal over time.
+    fn counters(
+        &self,
+        sender: &Sender,
+        known: &Known,
+        batch: &Batch,
+        part: &[&Count],
+        now: u64,
+    ) -> BTreeMap<Key, Item> {
+        let mut items: BTreeMap<Key, Item> = BTreeMap::new();
+        let by = format!("{}|{}|{}", sender.key, batch.agent.function, batch.env);
+        for count in part {
+            let slot = clamped(count.slot, now);
+            let minute = slot / 60;
+            for what in watched(known, count) {
+                let key =
+                    sender.site.counter(&count.client, minute, shard(&batch.env, limits::CLIENT_SHARDS));
+                let expires = now + limits::COUNTER_SECONDS;
+                let item = items.entry(key.clone()).or_insert_with(|| Item::new(key).until(expires));
+                raise(item, &format!("{}:{what}", slot % 60 / 10), count.n);
+                let members =
+                    item.fields.entry("by".to_owned()).or_insert_with(|| Field::Set(BTreeSet::new()));
+                if let Field::Set(members) = members {
+                    members.insert(by.clone());
+                }
+            }
+            let signal = self.series_name(&sender.site, &count.signal);
+            let key = series_key(&sender.site, minute, &signal, &batch.env);
+            let expires = now + known.settings.series_days * 86_400;
+            let item = items.entry(key.clone()).or_insert_with(|| Item::new(key).until(expires));
+            raise(item, "n", count.n);
+        }
+        items
+    }
+
+    /// What is known of the sender's function, and what happened in all functions over time.
+    fn inventory(
+        &self,
+        sender: &Sender,
+        known: &Known,
+        batch: &Batch,
+        now: u64,
+        items: &mut BTreeMap<Key, Item>,
+    ) {
+        let function = self.function_name(&sender.site, &batch.agent.function);
+        let (agent, stats) = (&batch.agent, &batch.stats);
+        let key = Key::new(
+            sender.site.fleet(),
+            format!("{function}#{}#{}", agent.function_version, shard(&batch.env, limits::SERIES_SHARDS)),
+        );
+        let mut item = Item::new(key.clone())
+            .text("function", function)
+            .text("functionVersion", &agent.function_version)
+            .text("agent", &agent.version)
+            .text("runtime", &agent.runtime)
+            .text("mode", &agent.mode)
+            .text("architecture", &agent.architecture)
+            .text("region", &agent.region)
+            .text("account", &agent.account)
+            // As texts, because the last to report is right, and numbers are summed.
+            .text("policy", agent.policy.to_string())
+            .text("seen", now.to_string())
+            .until(now + 30 * 86_400);
+        let told = [
+            ("inspected", stats.inspected),
+            ("blocked", stats.blocked),
+            ("wouldBlock", stats.would_block),
+            ("failOpen", stats.fail_open),
+            ("unprotected", stats.unprotected),
+            ("panics", stats.panics),
+            ("dropped", stats.dropped),
+            ("sendFailures", stats.send_failures),
+        ];
+        for (name, n) in told {
+            raise(&mut item, name, n);
+        }
+        items.insert(key, item);
+        // `~` sorts behind every signal's first letter, and no signal begins with it.
+        let key = series_key(&sender.site, clamped(batch.made, now) / 60, "~stats", &batch.env);
+        let mut item = Item::new(key.clone()).until(now + known.settings.series_days * 86_400);
+        for (name, n) in told {
+            raise(&mut item, name, n);
+        }
+        items.insert(key, item);
+    }
+
+    /// How many batches of an environment came, and the highest number among them: the difference never came.
+    async fn number(&self, site: &Site, batch: &Batch, ack: Ack) -> Result<(), Refused> {
+        if ack != Ack::Counted {
+            return Ok(());
+        }
+        let key = Key::new(site.environments(), &batch.env);
+        let expires = self.now() + 86_400;
+        let came =
+            Item::new(key.clone()).int("batches", 1).text("function", &batch.agent.function).until(expires);
+        self.store.write(vec![Write::Add(came, When::Always)]).await?;
+        let last = Item::new(Key::new(site.environments(), format!("{}#last", batch.env)))
+            .int("seq", batch.seq)
+            .until(expires);
+        match self.store.write(vec![Write::Put(last, When::Below("seq".to_owned(), batch.seq))]).await {
+            Ok(()) | Err(StoreError::Condition(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Remembers who was seen, and with which sessions: once an hour and process each.
+    async fn see(&self, site: &Site, sightings: &[Sighting]) -> Result<(), Refused> {
+        let now = self.now();
+        let hour = now / 3_600;
+        let mut writes = Vec::new();
+        {
+            let mut seen = locked(&self.seen);
+            if seen.hour != hour {
+                *seen = crate::engine::Seen { hour, ..Default::default() };
+            }
+            let mut buckets = BTreeSet::new();
+            for sighting in sightings {
+                let bucket = bucket(&sighting.client);
+                if seen.buckets.insert((site.clone(), bucket)) {
+                    buckets.insert(format!("{bucket:x}"));
+                }
+                let mut sessions = BTreeSet::new();
+                for session in &sighting.sessions {
+                    let digest: String = session.chars().take(16).collect();
+                    let mark = (site.clone(), format!("{} {digest}", sighting.client));
+                    if seen.sessions.len() < limits::CACHED && seen.sessions.insert(mark) {
+                        sessions.insert(digest);
+                    }
+                }
+                if !sessions.is_empty() {
+                    let item = Item::new(site.sessions(&sighting.client, hour)).set("sessions", sessions);
+                    writes.push(Write::Add(item.until(now + limits::COUNTER_SECONDS), When::Always));
+                }
+            }
+            if !buckets.is_empty() {
+                let item = Item::new(site.seen(hour)).set("buckets", buckets);
+                writes.push(Write::Add(item.until(now + limits::COUNTER_SECONDS), When::Always));
+            }
+        }
+        let mut merged: BTreeMap<Key, Write> = BTreeMap::new();
+        for write in writes {
+            merged.insert(write.key().clone(), write);
+        }
+        let writes: Vec<Write> = merged.into_values().collect();
+        for part in writes.chunks(crate::store::WRITES) {
+            self.store.write(part.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    async fn decide(&self, sender: &Sender, known: &Known, batch: &Batch) -> Result<(), Refused> {
+        let mut clients: BTreeMap<&ClientKey, BTreeSet<String>> = BTreeMap::new();
+        for count in &batch.counts {
+            let watched = watched(known, count);
+            if !watched.is_empty() {
+                clients.entry(&count.client).or_default().extend(watched);
+            }
+        }
+        for (client, watched) in clients {
+            self.judge(&sender.site, known, client, &watched).await?;
+        }
+        Ok(())
+    }
+
+    async fn judge(
+        &self,
+        site: &Site,
+        known: &Known,
+        client: &ClientKey,
+        watched: &BTreeSet<String>,
+    ) -> Result<(), Refused> {
+        if !known.settings.may_flag(client) || self.flag(site, client).await?.is_some() {
+            return Ok(());
+        }
+        let now = self.now();
+        let from = minute_text(now.saturating_sub(limits::WINDOW_SECONDS) / 60);
+        let to = format!("{}~", minute_text(now / 60 + 1));
+        let query = Query::between(site.client(client), from, to, limits::WINDOW_ITEMS);
+        let items = self.store.query(query).await?;
+        for what in watched {
+            let slots = slots_of(&items, what);
+            if let Some(rule) = client.rate_rule() {
+                if let Some(rate) = known.rates.get(rule)
+                    && let Some(passed) = passed(&slots, [(rate.minutes, rate.limit + 1)])
+                {
+                    let why = format!(
+                        "rate limit {rule}: {} in {} min, {} allowed",
+                        passed.n, passed.minutes, rate.limit
+                    );
+                    self.flag_for(site, client, &items, why, rate.seconds).await?;
+                }
+            } else if what == ATTACKS {
+                let (factor, note) = self.sharing(site, known, client).await?;
+                let limits = known.settings.thresholds.iter();
+                let limits = limits.map(|threshold| (threshold.minutes, threshold.limit * factor));
+                if let Some(passed) = passed(&slots, limits) {
+                    let why = format!("{}{note}", reason("attack signals", passed));
+                    self.flag_for(site, client, &items, why, known.settings.flag_seconds).await?;
+                }
+            } else {
+                self.alert(site, known, client, what, &slots, &items).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn alert(
+        &self,
+        site: &Site,
+        known: &Known,
+        client: &ClientKey,
+        signal: &str,
+        slots: &Slots,
+        items: &[Item],
+    ) -> Result<(), Refused> {
+        for alert in known.settings.alerts.iter().filter(|alert| alert.signal == signal) {
+            let Some(passed) = passed(slots, [(alert.minutes, alert.limit)]) else { continue };
+            let why = format!("alert {}: {}", alert.id, reason(signal, passed));
+            if alert.action == AlertAction::Flag {
+                self.flag_for(site, client, items, why, alert.seconds).await?;
+                continue;
+            }
+            // Once for a client within the alert's time, whoever comes first.
+            let now = self.now();
+            let bucket = now / alert.seconds.max(1);
+            let key = Key::new(site.client(client), format!("alert#{}#{bucket}", alert.id));
+            let mark = Item::new(key).until(now + alert.seconds + 3_600);
+            let details = serde_json::json!({ "client": client, "why": why, "alert": alert.id });
+            let audit = self.audit_item(site, ENGINE, "alert", &details)?;
+            let mut writes = vec![Write::Put(mark, When::Absent), Write::Put(audit, When::Always)];
+            if alert.action == AlertAction::Notify {
+                let told = self.notification(site, "alert", &details).await?;
+                writes.extend(told.map(|item| Write::Put(item, When::Always)));
+            }
+            match self.store.write(writes).await {
+                Ok(()) | Err(StoreError::Condition(0)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// By how much an address's limits are raised because many people share it, and what is noted then.
+    async fn sharing(
+        &self,
+        site: &Site,
+        known: &Known,
+        client: &ClientKey,
+    ) -> Result<(u64, String), Refused> {
+        let hour = self.now() / 3_600;
+        let mut sessions = BTreeSet::new();
+        for hour in [hour.saturating_sub(1), hour] {
+            if let Some(item) = self.store.get(site.sessions(client, hour)).await? {
+                sessions.extend(item.get_set("sessions").take(limits::SESSIONS).cloned());
+            }
+        }
+        let n = sessions.len() as u64;
+        if n < known.settings.shared_from {
+            return Ok((1, String::new()));
+        }
+        Ok((known.settings.shared_factor, format!("; shared address, {n} sessions within the hour")))
+    }
+
+    async fn flag_for(
+        &self,
+        site: &Site,
+        client: &ClientKey,
+        items: &[Item],
+        why: String,
+        seconds: u64,
+    ) -> Result<(), Refused> {
+        let mut wanted =
+            Wanted { until: Some(self.now() + seconds), why, by: ENGINE.to_owned(), ..Wanted::default() };
+        for by in items.iter().flat_map(|item| item.get_set("by")) {
+            let mut parts = by.splitn(3, '|').map(str::to_owned);
+            wanted.keys.extend(parts.next());
+            wanted.functions.extend(parts.next());
+            wanted.environments.extend(parts.next());
+        }
+        if wanted.environments.len() > 1 {
+            wanted.why.push_str(&format!("; from {} environments", wanted.environments.len()));
+        }
+        match self.change_flag(site, client, &wanted).await? {
+            Changed::Now(_) | Changed::Already => Ok(()),
+            Changed::Stopped(flagged) => self.tell_stopped(site, flagged).await,
+        }
+    }
+
+    /// Says once in ten minutes that flagging has stopped.
+    async fn tell_stopped(&self, site: &Site, flagged: u64) -> Result<(), Refused> {
+        self.metrics.flagging_stopped();
+        let mut key = site.automatic(self.now());
+        key.sk.push_str("#told");
+        let mark = Item::new(key).until(self.now() + 3_600);
+        let details = serde_json::json!({ "flagged": flagged, "why": "too many clients were flagged within ten minutes" });
+        let mut writes = vec![
+            Write::Put(mark, When::Absent),
+            Write::Put(self.audit_item(site, ENGINE, "flagging-stopped", &details)?, When::Always),
+        ];
+        let told = self.notification(site, "flagging-stopped", &details).await?;
+        writes.extend(told.map(|item| Write::Put(item, When::Always)));
+        match self.store.write(writes).await {
+            Ok(()) | Err(StoreError::Condition(0)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A signal's own name, while there are not too many of them.
+    fn series_name(&self, site: &Site, signal: &str) -> String {
+        let mut seen = locked(&self.seen);
+        let room = seen.signals.len() < limits::SERIES;
+        let mark = (site.clone(), signal.to_owned());
+        if seen.signals.contains(&mark) || (room && seen.signals.insert(mark)) {
+            signal.to_owned()
+        } else {
+            OTHER.to_owned()
+        }
+    }
+
+    fn function_name(&self, site: &Site, function: &str) -> String {
+        let mut seen = locked(&self.seen);
+        let room = seen.functions.len() < limits::FUNCTIONS;
+        let mark = (site.clone(), function.to_owned());
+        if seen.functions.contains(&mark) || (room && seen.functions.insert(mark)) {
+            function.to_owned()
+        } else {
+            OTHER.to_owned()
+        }
+    }
+}
+
+fn reason(what: &str, passed: Passed) -> String {
+    format!("{} {what} in {} min, limit {}", passed.n, passed.minutes, passed.limit)
+}
+
+/// Under which names a count is summed for its client: none where nothing watches it.
+fn watched(known: &Known, count: &Count) -> Vec<String> {
+    let mut names = Vec::new();
+    if count.flags {
+        names.push(ATTACKS.to_owned());
+    }
+    if known.settings.alerts.iter().any(|alert| alert.signal == count.signal) {
+        names.push(count.signal.clone());
+    }
+    names
+}
+
+fn raise(item: &mut Item, name: &str, n: u64) {
+    let n = i64::try_from(n).unwrap_or(i64::MAX);
+    if n == 0 {
+        return;
+    }
+    match item.fields.entry(name.to_owned()).or_insert(Field::Int(0)) {
+        Field::Int(sum) => *sum = sum.saturating_add(n),
+        Field::Text(_) | Field::Set(_) => {}
+    }
+}
+
+/// The slots of one name among a client's counters.
+fn slots_of(items: &[Item], what: &str) -> Slots {
+    let mut slots = Slots::new();
+    for item in items {
+        let minute: Option<u64> = item.key.sk.split('#').next().and_then(|minute| minute.parse().ok());
+        let Some(minute) = minute else { continue };
+        for (name, field) in &item.fields {
+            if let (Some((slot, of)), Field::Int(n)) = (name.split_once(':'), field)
+                && of == what
+                && let Ok(slot) = slot.parse::<u64>()
+            {
+                let sum = slots.entry(minute * 60 + slot * 10).or_default();
+                *sum = sum.saturating_add(u64::try_from(*n).unwrap_or(0));
+            }
+        }
+    }
+    slots
+}
+
+pub(crate) fn series_key(site: &Site, minute: u64, signal: &str, env: &str) -> Key {
+    let shard = shard(env, limits::SERIES_SHARDS);
+    Key::new(site.series(minute / 1_440), format!("{}#{signal}#{shard}", minute_text(minute)))
+}
+
+fn bucket(client: &ClientKey) -> u64 {
+    let digest = sha256(client.as_str().as_bytes());
+    let [first, second, ..] = digest;
+    u64::from(u16::from_be_bytes([first, second])) % limits::SKETCH
+}
+
+fn newest_policy(known: &Known, function: &str) -> u64 {
+    let is_for = |functions: &Vec<String>| {
+        picket_cloud_protocol::Bundle { functions: functions.clone(), ..Default::default() }.is_for(function)
+    };
+    known.policies.iter().find(|(_, functions)| is_for(functions)).map_or(0, |(version, _)| *version)
+}
+
+fn event_item(site: &Site, known: &Known, batch: &Batch, event: &Event, now: u64) -> Result<Item, Refused> {
+    let at = clamped_day(event.at, now);
+    let text = serde_json::to_string(event).map_err(|error| Refused::Internal(error.to_string()))?;
+    let key = Key::new(site.events(at / 86_400_000), format!("{at:015}#{}", event.id));
+    let signals = event.signals.iter().map(|signal| signal.signal.clone()).collect();
+    Ok(Item::new(key)
+        .text("json", text)
+        .text("function", &batch.agent.function)
+        .text("env", &batch.env)
+        .text("client", event.client.as_str())
+        .set("signals", signals)
+        .until(now + known.settings.event_days * 86_400))
+}
+
+/// A request's time, at most a day ago and not in the future.
+fn clamped_day(at: u64, now: u64) -> u64 {
+    at.clamp(now.saturating_sub(86_400) * 1_000, now * 1_000 + 999)
+}
+
+/// The name of the statistics among the series.
+pub(crate) const STATS: &str = "~stats";
+
+pub(crate) fn day_of(minute: u64) -> u64 {
+    minute / 1_440
+}

@@ -1,0 +1,307 @@
+//! Policies: taken in when the owner's key has signed them, kept with their history, handed to agents. Knows signatures and
+//! versions, and of the content only what the engine itself acts on: rate limits.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use picket_cloud_protocol::{Bundle, limits as wire};
+use ring::signature::{ED25519, UnparsedPublicKey};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::engine::{Engine, Rate, Refused};
+use crate::limits;
+use crate::names::{Site, version_text};
+use crate::store::{Item, Key, Query, Store, StoreError, When, Write};
+use crate::text::{hex, sha256, unbase64};
+
+/// A policy in the history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyRecord {
+    /// Its version.
+    pub version: u64,
+    /// Patterns of the functions it is for.
+    pub functions: Vec<String>,
+    /// Not in force before.
+    pub not_before: u64,
+    /// Not in force after.
+    pub expires: u64,
+    /// When it was taken in.
+    pub at: u64,
+    /// Who brought it.
+    pub by: String,
+    /// SHA-256 of the canonical form, hex.
+    pub sha256: String,
+}
+
+/// Policies of the history that are looked at.
+const HISTORY: usize = 200;
+
+impl<S: Store> Engine<S> {
+    /// Takes in a policy.
+    ///
+    /// # Errors
+    /// When it is not signed by the site's policy key, is not newer than all before it, or cannot be read.
+    pub async fn add_policy(&self, site: &Site, bundle: &Bundle, by: &str) -> Result<PolicyRecord, Refused> {
+        let invalid = |why: &str| Refused::Invalid(why.to_owned());
+        let now = self.now();
+        if bundle.policy.len() > wire::POLICY_BYTES {
+            return Err(Refused::TooLarge);
+        }
+        if bundle.site != site.as_str() {
+            return Err(invalid("the policy is signed for another site"));
+        }
+        let patterns = (1..=wire::FUNCTIONS).contains(&bundle.functions.len())
+            && bundle.functions.iter().all(|pattern| (1..=wire::NAME_BYTES).contains(&pattern.len()));
+        if !patterns {
+            return Err(invalid("functions: 1 to 64 patterns of 1 to 160 bytes"));
+        }
+        if bundle.version == 0 || bundle.version > 1 << 53 {
+            return Err(invalid("version: 1 or more"));
+        }
+        if bundle.expires <= now || bundle.expires <= bundle.not_before {
+            return Err(invalid("the policy has expired, or expires before it begins"));
+        }
+        let meta = self.store.get(site.meta()).await?.ok_or(Refused::NotFound)?;
+        let key =
+            unbase64(meta.get_text("policyKey")).ok_or_else(|| invalid("the site has no policy key"))?;
+        let digest = sha256(bundle.policy.as_bytes());
+        let sig = unbase64(&bundle.sig).ok_or_else(|| invalid("sig: not base64url"))?;
+        UnparsedPublicKey::new(&ED25519, key)
+            .verify(bundle.signing_text(&digest).as_bytes(), &sig)
+            .map_err(|_wrong| invalid("the signature is not the policy key's"))?;
+        let content: Value = serde_json::from_str(&bundle.policy)
+            .map_err(|error| Refused::Invalid(format!("policy: {error}")))?;
+        let rates = rates_of(&content).map_err(Refused::Invalid)?;
+        let newest = self.policies(site).await?.first().map_or(0, |record| record.version);
+        if bundle.version <= newest {
+            return Err(Refused::Invalid(format!(
+                "version {} is not newer than {newest}; to go back, sign the old content under a higher version",
+                bundle.version
+            )));
+        }
+        let record = PolicyRecord {
+            version: bundle.version,
+            functions: bundle.functions.clone(),
+            not_before: bundle.not_before,
+            expires: bundle.expires,
+            at: now,
+            by: by.to_owned(),
+            sha256: hex(&digest),
+        };
+        let text = serde_json::to_string(bundle).map_err(|error| Refused::Internal(error.to_string()))?;
+        let packed = pack(&text).map_err(|error| Refused::Internal(error.to_string()))?;
+        if packed.len() > limits::POLICY_ITEM {
+            return Err(Refused::TooLarge);
+        }
+        let facts = serde_json::json!({ "record": record, "rates": rates });
+        let item = Item::new(Key::new(site.policies(), format!("v#{}", version_text(bundle.version))))
+            .text("record", facts.to_string());
+        let content = Item::new(Key::new(site.policies(), format!("c#{}", version_text(bundle.version))))
+            .text("bundle", packed);
+        let last = Item::new(Key::new(site.policies(), "last")).int("version", bundle.version);
+        let writes = vec![
+            // Two uploads at once cannot both be the newest.
+            Write::Put(last, When::Below("version".to_owned(), bundle.version)),
+            Write::Put(item, When::Absent),
+            Write::Put(content, When::Absent),
+            Write::Put(self.audit_item(site, by, "policy", &serde_json::json!(record))?, When::Always),
+        ];
+        self.store.write(writes).await?;
+        self.forget(site);
+        Ok(record)
+    }
+
+    /// The history, the newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn policies(&self, site: &Site) -> Result<Vec<PolicyRecord>, Refused> {
+        Ok(self.policy_items(site).await?.into_iter().map(|(record, _)| record).collect())
+    }
+
+    async fn policy_items(&self, site: &Site) -> Result<Vec<(PolicyRecord, Value)>, StoreError> {
+        let query = Query::prefix(site.policies(), "v#", HISTORY).backwards();
+        let items = self.store.query(query).await?;
+        Ok(items.iter().filter_map(|item| parse_record(item.get_text("record"))).collect())
+    }
+
+    /// A policy by its version.
+    ///
+    /// # Errors
+    /// When there is none, or the store fails.
+    pub async fn policy(&self, site: &Site, version: u64) -> Result<Bundle, Refused> {
+        let key = Key::new(site.policies(), format!("c#{}", version_text(version)));
+        let item = self.store.get(key).await?.ok_or(Refused::NotFound)?;
+        let text = unpack(item.get_text("bundle")).map_err(|error| Refused::Internal(error.to_string()))?;
+        serde_json::from_str(&text).map_err(|error| Refused::Internal(error.to_string()))
+    }
+
+    /// The newest policy for a function that is newer than `have`: `Ok(None)` where there is none newer.
+    ///
+    /// # Errors
+    /// When there is no policy for the function at all, or the store fails.
+    pub async fn policy_for(
+        &self,
+        site: &Site,
+        function: &str,
+        have: u64,
+    ) -> Result<Option<Bundle>, Refused> {
+        let now = self.now();
+        let is_for = |record: &PolicyRecord| {
+            let bundle = Bundle { functions: record.functions.clone(), ..Bundle::default() };
+            record.expires > now && bundle.is_for(function)
+        };
+        let records = self.policies(site).await?;
+        let newest = records.iter().find(|record| is_for(record)).ok_or(Refused::NotFound)?;
+        if newest.version <= have {
+            return Ok(None);
+        }
+        self.policy(site, newest.version).await.map(Some)
+    }
+
+    /// What the engine itself needs of policies.
+    pub(crate) async fn policy_facts(
+        &self,
+        site: &Site,
+    ) -> Result<(Vec<(u64, Vec<String>)>, BTreeMap<String, Rate>), Refused> {
+        let now = self.now();
+        let mut rates = BTreeMap::new();
+        let mut versions = Vec::new();
+        for (record, of) in self.policy_items(site).await? {
+            if record.expires <= now {
+                continue;
+            }
+            for (rule, rate) in of.as_object().into_iter().flatten() {
+                let number = |name: &str| rate[name].as_u64().unwrap_or(0);
+                // The newest policy that has a rule of this name says its limit.
+                rates.entry(rule.clone()).or_insert_with(|| Rate {
+                    limit: number("limit"),
+                    minutes: number("minutes"),
+                    seconds: number("seconds"),
+                });
+            }
+            versions.push((record.version, record.functions));
+        }
+        Ok((versions, rates))
+    }
+}
+
+fn parse_record(text: &str) -> Option<(PolicyRecord, Value)> {
+    let facts: Value = serde_json::from_str(text).ok()?;
+    let record = &facts["record"];
+    let number = |name: &str| record[name].as_u64();
+    let word = |name: &str| record[name].as_str().map(str::to_owned);
+    Some((
+        PolicyRecord {
+            version: number("version")?,
+            functions: record["functions"]
+                .as_array()?
+                .iter()
+                .filter_map(|name| name.as_str().map(str::to_owned))
+                .collect(),
+            not_before: number("notBefore")?,
+            expires: number("expires")?,
+            at: number("at")?,
+            by: word("by")?,
+            sha256: word("sha256")?,
+        },
+        facts["rates"].clone(),
+    ))
+}
+
+/// The rate limits of a policy: rule, limit, window and the seconds that a client stays limited.
+fn rates_of(policy: &Value) -> Result<Value, String> {
+    let mut rates = serde_json::Map::new();
+    for rule in policy["rateLimits"].as_array().into_iter().flatten().take(1_000) {
+        let id = rule["id"].as_str().ok_or("rateLimits: each has an id")?;
+        let limit = rule["limit"].as_u64().ok_or_else(|| format!("rateLimits: {id}: limit"))?;
+        let window = seconds(&rule["window"]).ok_or_else(|| format!("rateLimits: {id}: window"))?;
+        if !matches!(window, 60 | 600 | 3_600) {
+            return Err(format!("rateLimits: {id}: a window is 1m, 10m or 1h"));
+        }
+        let lasts = if rule["for"].is_null() { Some(600) } else { seconds(&rule["for"]) };
+        let lasts = lasts.ok_or_else(|| format!("rateLimits: {id}: for"))?;
+        let rate =
+            serde_json::json!({ "limit": limit, "minutes": window / 60, "seconds": lasts.clamp(1, 86_400) });
+        rates.insert(id.to_owned(), rate);
+    }
+    Ok(Value::Object(rates))
+}
+
+/// `90`, `"90s"`, `"1m"`, `"1h"` or `"1d"` in seconds.
+fn seconds(value: &Value) -> Option<u64> {
+    if let Some(number) = value.as_u64() {
+        return Some(number);
+    }
+    let text = value.as_str()?;
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let factor = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+fn pack(text: &str) -> std::io::Result<String> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes())?;
+    Ok(STANDARD.encode(encoder.finish()?))
+}
+
+fn unpack(packed: &str) -> std::io::Result<String> {
+    let bytes = STANDARD.decode(packed).map_err(std::io::Error::other)?;
+    let mut text = String::new();
+    GzDecoder::new(bytes.as_slice()).take(4 * wire::POLICY_BYTES as u64).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_limits_are_read_from_a_policy() {
+        let policy = serde_json::json!({ "rateLimits": [
+            { "id": "login", "limit": 100, "window": "1m", "for": "10m" },
+            { "id": "search", "limit": 5, "window": 600 },
+        ]});
+        let rates = rates_of(&policy).unwrap();
+        assert_eq!(rates["login"], serde_json::json!({ "limit": 100, "minutes": 1, "seconds": 600 }));
+        assert_eq!(rates["search"], serde_json::json!({ "limit": 5, "minutes": 10, "seconds": 600 }));
+        assert!(
+            rates_of(&serde_json::json!({ "rateLimits": [{ "id": "x", "limit": 1, "window": "7m" }] }))
+                .is_err()
+        );
+        assert_eq!(rates_of(&serde_json::json!({})).unwrap(), serde_json::json!({}));
+    }
+
+    #[test]
+    fn a_bundle_is_unpacked_as_it_was_packed() {
+        let text = "x".repeat(100_000);
+        assert_eq!(unpack(&pack(&text).unwrap()).unwrap(), text);
+    }
+
+    #[test]
+    fn durations_are_read() {
+        for (text, expected) in [
+            ("\"1m\"", Some(60)),
+            ("90", Some(90)),
+            ("\"1h\"", Some(3_600)),
+            ("\"m\"", None),
+            ("\"é\"", None),
+            ("\"\"", None),
+        ] {
+            assert_eq!(seconds(&serde_json::from_str(text).unwrap()), expected, "{text}");
+        }
+    }
+}

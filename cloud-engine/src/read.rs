@@ -1,0 +1,292 @@
+//! What the owner looks at: counts over time, single requests, the fleet, the audit. Knows how they lie; changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::engine::{Engine, Refused};
+use crate::ingest::{STATS, day_of};
+use crate::names::{Site, minute_text};
+use crate::store::{Field, Item, Query, Store};
+use crate::{limits, time};
+
+/// Counts of one signal, or of what happened, by the first second of a step.
+pub type Series = BTreeMap<String, BTreeMap<u64, u64>>;
+
+/// A span of time in Unix seconds, and the length of a step.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// The first second.
+    pub from: u64,
+    /// The second behind the last.
+    pub to: u64,
+    /// Seconds of a step: at least a minute.
+    pub step: u64,
+}
+
+/// What single requests are looked for.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    /// The first second.
+    pub from: u64,
+    /// The second behind the last.
+    pub to: u64,
+    /// With this signal.
+    pub signal: Option<String>,
+    /// From this client.
+    pub client: Option<String>,
+    /// To this function.
+    pub function: Option<String>,
+    /// What became of it: `block`, `would_block` or `allow`.
+    pub action: Option<String>,
+    /// Whose path begins so.
+    pub path: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+    /// Where the last page ended.
+    pub cursor: Option<String>,
+}
+
+/// A page of single requests, the newest first.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Page {
+    /// The requests.
+    pub events: Vec<Value>,
+    /// Where the next page begins; none where there is no more.
+    pub cursor: Option<String>,
+}
+
+/// What is known of a function.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Function {
+    /// Its name.
+    pub function: String,
+    /// Its version or alias.
+    pub function_version: String,
+    /// The agent's version.
+    pub agent: String,
+    /// What runs the handler.
+    pub runtime: String,
+    /// The agent's mode.
+    pub mode: String,
+    /// The policy in force; 0 is the built-in one.
+    pub policy: u64,
+    /// `x86_64` or `arm64`.
+    pub architecture: String,
+    /// The region.
+    pub region: String,
+    /// The account.
+    pub account: String,
+    /// When it last reported, in Unix seconds.
+    pub seen: u64,
+    /// What happened, summed: inspected, blocked, wouldBlock, failOpen, unprotected, panics, dropped, sendFailures.
+    pub sums: BTreeMap<String, u64>,
+    /// Batches of environments seen within the day that never came.
+    pub missing_batches: u64,
+}
+
+/// An entry of the audit.
+#[derive(Clone, Debug, Serialize)]
+pub struct AuditRecord {
+    /// When, in Unix seconds.
+    pub at: u64,
+    /// Who: `engine`, or an administrator's credential.
+    pub by: String,
+    /// What was done.
+    pub what: String,
+    /// The particulars.
+    pub details: Value,
+}
+
+impl<S: Store> Engine<S> {
+    /// Counts over time: each signal under its name, and under `~inspected` and the like what happened.
+    ///
+    /// # Errors
+    /// When the span is too long, or the store fails.
+    pub async fn series(&self, site: &Site, span: Span) -> Result<Series, Refused> {
+        if span.to <= span.from || span.to - span.from > limits::SEARCH_DAYS * 86_400 || span.step < 60 {
+            return Err(Refused::Invalid("a span is at most 7 days, a step at least 60 seconds".to_owned()));
+        }
+        let (first, last) = (span.from / 60, (span.to - 1) / 60);
+        let mut series = Series::new();
+        for day in day_of(first)..=day_of(last) {
+            let (from, to) = (minute_text(first), format!("{}\u{7f}", minute_text(last)));
+            let items = self.store.query(Query::between(site.series(day), from, to, usize::MAX)).await?;
+            for item in &items {
+                let mut parts = item.key.sk.split('#');
+                let (Some(minute), Some(signal)) = (parts.next(), parts.next()) else { continue };
+                let Ok(minute) = minute.parse::<u64>() else { continue };
+                let second = minute * 60;
+                let step = second - second % span.step;
+                for (name, field) in &item.fields {
+                    let Field::Int(n) = field else { continue };
+                    let name = if signal == STATS { format!("~{name}") } else { signal.to_owned() };
+                    let sum = series.entry(name).or_default().entry(step).or_default();
+                    *sum = sum.saturating_add(u64::try_from(*n).unwrap_or(0));
+                }
+            }
+        }
+        Ok(series)
+    }
+
+    /// A page of single requests.
+    ///
+    /// # Errors
+    /// When the span is too long, the cursor is not one of ours, or the store fails.
+    pub async fn events(&self, site: &Site, search: &Search) -> Result<Page, Refused> {
+        let too_long = search.to.saturating_sub(search.from) > limits::SEARCH_DAYS * 86_400;
+        if search.to <= search.from || too_long {
+            return Err(Refused::Invalid("a search spans at most 7 days".to_owned()));
+        }
+        let limit = search.limit.clamp(1, limits::PAGE);
+        let (mut from, mut to) =
+            (format!("{:015}", search.from * 1_000), format!("{:015}", search.to * 1_000));
+        if let Some(cursor) = &search.cursor {
+            let sound = cursor.len() <= 100 && cursor.bytes().all(|byte| byte.is_ascii_graphic());
+            let millis = cursor.split('#').next().and_then(|at| at.parse::<u64>().ok());
+            if !sound || millis.is_none() {
+                return Err(Refused::Invalid("the cursor is not one of ours".to_owned()));
+            }
+            to.clone_from(cursor);
+        }
+        from.push(' ');
+        let mut page = Page::default();
+        let mut scanned = 0;
+        let millis =
+            |text: &str| text.split('#').next().and_then(|at| at.trim().parse::<u64>().ok()).unwrap_or(0);
+        let (first, last) = (search.from / 86_400, millis(&to) / 86_400_000);
+        for day in (first..=last).rev() {
+            loop {
+                let query = Query::between(site.events(day), from.clone(), to.clone(), 500).backwards();
+                let items = self.store.query(query).await?;
+                let whole = items.len() < 500;
+                for item in &items {
+                    // The place where the last page ended belongs to that page.
+                    if search.cursor.as_ref() == Some(&item.key.sk) || item.key.sk == to {
+                        continue;
+                    }
+                    scanned += 1;
+                    to.clone_from(&item.key.sk);
+                    if let Some(event) = matching(item, search) {
+                        page.events.push(event);
+                    }
+                    if page.events.len() == limit || scanned == limits::SCANNED {
+                        page.cursor = Some(to);
+                        return Ok(page);
+                    }
+                }
+                if whole {
+                    break;
+                }
+            }
+        }
+        Ok(page)
+    }
+
+    /// Every function that reported within the last 30 days.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn fleet(&self, site: &Site) -> Result<Vec<Function>, Refused> {
+        let items = self.store.query(Query::prefix(site.fleet(), "", 100_000)).await?;
+        let missing = self.missing_batches(site).await?;
+        let mut functions: BTreeMap<(String, String), Function> = BTreeMap::new();
+        for item in &items {
+            let text = |name: &str| item.get_text(name).to_owned();
+            let number = |name: &str| item.get_text(name).parse().unwrap_or(0);
+            let place = (text("function"), text("functionVersion"));
+            let function = functions.entry(place).or_default();
+            if number("seen") >= function.seen {
+                *function = Function {
+                    function: text("function"),
+                    function_version: text("functionVersion"),
+                    agent: text("agent"),
+                    runtime: text("runtime"),
+                    mode: text("mode"),
+                    policy: number("policy"),
+                    architecture: text("architecture"),
+                    region: text("region"),
+                    account: text("account"),
+                    seen: number("seen"),
+                    missing_batches: missing.get(item.get_text("function")).copied().unwrap_or(0),
+                    sums: std::mem::take(&mut function.sums),
+                };
+            }
+            for (name, field) in &item.fields {
+                if let Field::Int(n) = field {
+                    let sum = function.sums.entry(name.clone()).or_default();
+                    *sum = sum.saturating_add(u64::try_from(*n).unwrap_or(0));
+                }
+            }
+        }
+        Ok(functions.into_values().collect())
+    }
+
+    /// Batches that were numbered and never came, by function.
+    async fn missing_batches(&self, site: &Site) -> Result<BTreeMap<String, u64>, Refused> {
+        let items = self.store.query(Query::prefix(site.environments(), "", 200_000)).await?;
+        let last: BTreeMap<&str, u64> = items
+            .iter()
+            .filter_map(|item| Some((item.key.sk.strip_suffix("#last")?, item.get_int("seq"))))
+            .collect();
+        let mut missing: BTreeMap<String, u64> = BTreeMap::new();
+        for item in items.iter().filter(|item| !item.key.sk.ends_with("#last")) {
+            let last = last.get(item.key.sk.as_str()).copied().unwrap_or(0);
+            let gap = last.saturating_sub(item.get_int("batches"));
+            *missing.entry(item.get_text("function").to_owned()).or_default() += gap;
+        }
+        Ok(missing)
+    }
+
+    /// A month's audit, the newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn audit(
+        &self,
+        site: &Site,
+        month: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<AuditRecord>, Refused> {
+        let month = month.map_or_else(|| time::month(self.now()), str::to_owned);
+        if month.len() != 7 || !month.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
+            return Err(Refused::Invalid("a month is written 2026-11".to_owned()));
+        }
+        let query = Query::prefix(site.audit(&month), "", limit.clamp(1, 1_000)).backwards();
+        let items = self.store.query(query).await?;
+        let record = |item: &Item| AuditRecord {
+            at: item.get_int("at"),
+            by: item.get_text("by").to_owned(),
+            what: item.get_text("what").to_owned(),
+            details: serde_json::from_str(item.get_text("details")).unwrap_or_default(),
+        };
+        Ok(items.iter().map(record).collect())
+    }
+}
+
+/// The request, if it is one of those looked for.
+fn matching(item: &Item, search: &Search) -> Option<Value> {
+    let is = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
+    if !is(&search.client, item.get_text("client")) || !is(&search.function, item.get_text("function")) {
+        return None;
+    }
+    if let Some(signal) = &search.signal {
+        let signals: BTreeSet<&String> = item.get_set("signals").collect();
+        if !signals.contains(signal) {
+            return None;
+        }
+    }
+    let mut event: Value = serde_json::from_str(item.get_text("json")).ok()?;
+    if !is(&search.action, event["action"].as_str().unwrap_or_default()) {
+        return None;
+    }
+    let path = event["path"].as_str().unwrap_or_default();
+    if !search.path.as_deref().is_none_or(|prefix| path.starts_with(prefix)) {
+        return None;
+    }
+    event["function"] = item.get_text("function").into();
+    event["env"] = item.get_text("env").into();
+    Some(event)
+}
