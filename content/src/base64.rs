@@ -58,6 +58,9 @@ pub(crate) enum Reading {
     PaddingSkipped,
     /// What is not of the standard alphabet is skipped, padding included (Python, Java's MIME decoder).
     StandardOnly,
+    /// Each UTF-16 unit of the text counts by its low byte, both alphabets and padding skipped (Node.js, once a text has a character
+    /// beyond Latin-1): U+0442 is read as `B`.
+    LowBytes,
 }
 
 /// The readings of a text that give something else than the usual one.
@@ -65,8 +68,10 @@ pub(crate) fn other_readings(text: &[u8]) -> impl Iterator<Item = Reading> + use
     let end = text.iter().rposition(|b| !matches!(CLASSES[*b as usize], PADDING | BLANK)).unwrap_or(0);
     let padded = text.get(..end).is_some_and(|text| memchr::memchr(b'=', text).is_some());
     let mixed = memchr::memchr2(b'-', b'_', text).is_some();
+    // U+0100 and beyond begin with these bytes in UTF-8.
+    let wide = text.iter().any(|b| *b >= 0xc4);
     let padded = padded.then_some(Reading::PaddingSkipped);
-    padded.into_iter().chain(mixed.then_some(Reading::StandardOnly))
+    padded.into_iter().chain(mixed.then_some(Reading::StandardOnly)).chain(wide.then_some(Reading::LowBytes))
 }
 
 /// Appends what the text stands for to `out`.
@@ -81,6 +86,13 @@ pub(crate) fn decode_as(text: &[u8], reading: Reading, out: &mut Vec<u8>) -> Odd
     let mut count = 0_u32;
     let mut padded = false;
     out.reserve(text.len() / 4 * 3 + 3);
+    let low_bytes: Vec<u8>;
+    let text = if reading == Reading::LowBytes {
+        low_bytes = String::from_utf8_lossy(text).encode_utf16().map(|unit| unit.to_le_bytes()[0]).collect();
+        low_bytes.as_slice()
+    } else {
+        text
+    };
     for &byte in text {
         match CLASSES[byte as usize] {
             BLANK => {}
@@ -162,6 +174,9 @@ mod tests {
         assert_eq!(readings("YWI=\n"), []);
         assert_eq!(readings("YW=Jj"), [(Reading::PaddingSkipped, "abc".to_owned())]);
         assert_eq!(readings("YW_Jj"), [(Reading::StandardOnly, "abc".to_owned())]);
+        // U+0159 ends in the byte of `Y`, U+0142 in that of `B`; é is Latin-1, and nobody's letter.
+        assert_eq!(readings("\u{159}\u{157}\u{14a}\u{16a}"), [(Reading::LowBytes, "abc".to_owned())]);
+        assert_eq!(readings("YWJj\u{e9}"), []);
         assert_eq!(readings("Y-W=J_j").last(), Some(&(Reading::StandardOnly, "abc".to_owned())));
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use picket_lambda_event::{Hops, Options};
 use picket_policy::{BlockResponse, Policy};
-use picket_runtime_proxy::{Inspector, Proxy, ProxyConfig};
+use picket_runtime_proxy::{Inspector, Proxy, ProxyConfig, desk::Desk};
 use serde_json::{Value, json};
 
 use crate::{
@@ -34,7 +34,9 @@ pub struct Environment {
 const FIRST_NEXT: Duration = Duration::from_secs(10);
 
 /// Lives until Lambda ends the environment.
-pub async fn run(environment: &Environment) {
+///
+/// `desk` is the one by which the event loop runs, so that the proxy can lay short inspections there.
+pub async fn run(environment: Environment, desk: Desk) {
     harden();
     let value_of = environment.value_of;
     let (settings, complaints) = Settings::from_environment(value_of);
@@ -70,6 +72,7 @@ pub async fn run(environment: &Environment) {
     let proxy_counters = match Proxy::bind(config) {
         Ok(proxy) => {
             let counters = proxy.counters();
+            let proxy = proxy.by(desk);
             let inspector: Arc<dyn Inspector> = Arc::clone(&guard) as _;
             let log = Arc::clone(&log);
             tokio::spawn(async move {

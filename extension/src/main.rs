@@ -3,6 +3,7 @@
 use std::{path::Path, process::ExitCode};
 
 use picket_extension::agent::{self, Environment};
+use picket_runtime_proxy::desk;
 
 fn main() -> ExitCode {
     let environment = Environment {
@@ -19,9 +20,8 @@ fn main() -> ExitCode {
     };
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
-            runtime.block_on(agent::run(&environment));
+            desk::run(runtime, |desk| agent::run(environment, desk));
             // Threads that still inspect are not waited for: SHUTDOWN has a deadline.
-            runtime.shutdown_background();
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use picket_runtime_proxy::{Decision, InspectError, Inspector, Invocation, Proxy, ProxyConfig, Watch};
+use picket_runtime_proxy::{Decision, InspectError, Inspector, Invocation, Proxy, ProxyConfig, Watch, desk};
 
 const NEXT: &[u8] = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench/1\r\nAccept: */*\r\n\r\n";
 const RESPONSE_HEAD: &str = "POST /2018-06-01/runtime/invocation/8476a536-e9f4-11e8-9739-2dfe598c3fcd/response HTTP/1.1\r\nHost: 127.0.0.1\r\n\
@@ -179,7 +179,8 @@ fn serve(kind: &str, upstream: &str) {
     config.concurrent = kind.ends_with("concurrent");
     let proxy = Proxy::bind(config).unwrap();
     println!("{}", proxy.local_addr());
-    runtime.block_on(proxy.serve(Arc::new(Quick { watch: watch_of(kind) }))).unwrap();
+    let inspector = Arc::new(Quick { watch: watch_of(kind) });
+    desk::run(runtime, |desk| async move { proxy.by(desk).serve(inspector).await.unwrap() });
 }
 
 /// The least that a proxy on hyper can be: a connection to the platform for each of the runtime's, and bodies that stream.

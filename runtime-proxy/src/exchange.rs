@@ -25,13 +25,14 @@ use tokio::sync::oneshot;
 use crate::api::{self, Call};
 use crate::body::{Held, Payload, Rest, Tee};
 use crate::counters::{Counters, count};
+use crate::desk::{Desk, Job};
 use crate::inspector::{AnswerKind, Glance, Inspector, Observation, Watch};
 use crate::invocation::Invocation;
 use crate::ledger::Ledger;
 use crate::ready;
 use crate::server::ProxyConfig;
 use crate::upstream::{Link, Upstream, UpstreamError};
-use crate::workers::Workers;
+use crate::workers::{Saturated, Workers};
 
 /// What all connections have in common.
 pub(crate) struct Shared {
@@ -41,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) upstream: Upstream,
     pub(crate) workers: Workers,
+    /// Where events come one at a time, and somebody runs the loop by a desk.
+    pub(crate) desk: Option<Desk>,
     /// The end of the observation that was handed over last.
     pub(crate) observing: Mutex<Option<oneshot::Receiver<()>>>,
 }
@@ -51,6 +54,7 @@ impl Shared {
         host: HeaderValue,
         inspector: Arc<dyn Inspector>,
         counters: Arc<Counters>,
+        desk: Option<Desk>,
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if config.concurrent {
@@ -63,10 +67,28 @@ impl Shared {
             workers: Workers::new(threads),
             ledger: Arc::default(),
             observing: Mutex::new(None),
+            // Several events at once are better off on several threads.
+            desk: desk.filter(|_| !config.concurrent),
             config,
             inspector,
             counters,
         }
+    }
+
+    /// Has a job done off the event loop: between its turns if it is short, on a thread of its own otherwise.
+    pub(crate) fn hand_over(&self, job: Box<dyn Job>, short: bool) -> Result<Place, Saturated> {
+        let mut job = match &self.desk {
+            Some(desk) if short => match desk.take(job) {
+                Ok(()) => return Ok(Place::Desk),
+                Err(job) => job,
+            },
+            _ => job,
+        };
+        self.workers.run(move || {
+            job.work();
+            job.finish();
+        })?;
+        Ok(Place::Thread)
     }
 
     /// Calls the inspector where it may do no harm: a panic is counted and gives nothing.
@@ -77,6 +99,33 @@ impl Shared {
         }
         result.ok()
     }
+}
+
+/// Where a job is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Between two turns of the event loop.
+    Desk,
+    /// On a thread of its own.
+    Thread,
+}
+
+/// An observation that is handed to the inspector. Its end is all that is waited for.
+struct Observing {
+    shared: Arc<Shared>,
+    seen: Option<(Arc<Invocation>, Observation)>,
+    _done: oneshot::Sender<()>,
+}
+
+impl Job for Observing {
+    fn work(&mut self) {
+        if let Some((invocation, observation)) = self.seen.take() {
+            let _unless_it_panicked =
+                self.shared.guarded(|inspector| inspector.answered(&invocation, &observation));
+        }
+    }
+
+    fn finish(self: Box<Self>) {}
 }
 
 /// One connection of the runtime, with the one to the platform that it stands for.
@@ -237,12 +286,8 @@ impl Connection {
     fn observe(&self, invocation: Arc<Invocation>, observation: Observation) {
         let (done, observing) = oneshot::channel::<()>();
         let shared = Arc::clone(&self.shared);
-        let job = move || {
-            let _unless_it_panicked =
-                shared.guarded(|inspector| inspector.answered(&invocation, &observation));
-            drop(done);
-        };
-        if self.shared.workers.run(job).is_ok() {
+        let job = Box::new(Observing { shared, seen: Some((invocation, observation)), _done: done });
+        if self.shared.hand_over(job, true).is_ok() {
             *self.shared.observing.lock().unwrap_or_else(PoisonError::into_inner) = Some(observing);
         }
     }

@@ -22,7 +22,7 @@ pub type Hold = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub trait Inspector: Send + Sync + 'static {
     /// Looks at an event before the runtime sees it.
     ///
-    /// Runs on a thread of its own, never on the proxy's, and never twice at once unless events come several at a time (Managed
+    /// Runs outside the proxy's event loop, which goes on without it when it takes long, and never twice at once unless events come several at a time (Managed
     /// Instances) or an earlier inspection overran. After `ProxyConfig::inspection_budget` the proxy no longer waits for the result.
     ///
     /// # Errors

@@ -10,6 +10,7 @@
 mod api;
 mod body;
 mod counters;
+pub mod desk;
 pub mod exchange;
 mod handler_head;
 mod hold_answer;

@@ -7,8 +7,8 @@ use std::time::Duration;
 pub const READ_BUFFER_BYTES: usize = 2 * 1024 * 1024 + 256 * 1024;
 /// Bytes of one head, and of one message's trailers; the standard of hyper for trailers is 16 KiB, and error bodies travel in them.
 pub const HEAD_BYTES: usize = 2 * 1024 * 1024;
-/// Lines of one head.
-pub const HEAD_LINES: usize = 256;
+// Lines of one head are as many as hyper reads by itself, 100: a higher limit has it prepare as many places for each message, and no
+// runtime or platform sends a third of it.
 
 /// Bytes of an event that are held for inspection. The platform's own limit is 6 MiB + 100 bytes; what is larger is forwarded as it comes.
 pub const EVENT_BYTES: usize = 16 * 1024 * 1024;
@@ -31,6 +31,15 @@ pub const HOLD_LIMIT: Duration = Duration::from_millis(200);
 pub const WORKERS_ON_DEMAND: usize = 4;
 /// Inspections that may wait for a thread.
 pub const WORKER_QUEUE: usize = 64;
+
+/// Bytes of an event that is inspected between two turns of the event loop. A larger one is worth the way to another thread.
+pub const DESK_EVENT_BYTES: usize = 128 * 1024;
+/// Jobs that may wait for a turn of the event loop.
+pub const DESK_QUEUE: usize = 4;
+/// Time between two looks at a job. One that is seen twice is late, and another thread runs the event loop meanwhile.
+pub const DESK_LOOK: Duration = Duration::from_millis(20);
+/// Looks without a new job, after which nobody looks until the next one.
+pub const DESK_QUIET_LOOKS: u32 = 5;
 
 /// Invocations that are remembered while they are out; the oldest is forgotten first.
 pub const OUTSTANDING: usize = 4096;

@@ -19,18 +19,53 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use tokio::sync::oneshot::{self, error::TryRecvError};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::api;
 use crate::body::{BodyError, Delivery, Held, Payload, Rest};
 use crate::counters::count;
+use crate::desk::{Desk, Job};
 use crate::exchange::{
-    Connection, inspection_budget, is_chunked, now_ms, outgoing, own, pass, streamed, until, whole,
+    Connection, Place, inspection_budget, is_chunked, now_ms, outgoing, own, pass, streamed, until, whole,
 };
-use crate::inspector::{Abuse, Decision, Fault, Hold, NextCall, PostKind, SyntheticPost};
+use crate::inspector::{
+    Abuse, Decision, Fault, Hold, InspectError, Inspector, NextCall, PostKind, SyntheticPost,
+};
 use crate::invocation::Invocation;
 use crate::limits;
 use crate::upstream::{UpstreamError, bodiless_copy};
+use crate::workers::Saturated;
+
+/// What an inspection came to; the outer error is a panic.
+type Outcome = std::thread::Result<Result<Decision, InspectError>>;
+
+/// An event on its way through the inspector.
+struct Inspection {
+    inspector: Arc<dyn Inspector>,
+    invocation: Arc<Invocation>,
+    event: Bytes,
+    answer: oneshot::Sender<Outcome>,
+    outcome: Option<Outcome>,
+}
+
+impl Job for Inspection {
+    fn work(&mut self) {
+        let Self { inspector, invocation, event, answer, outcome } = self;
+        // Nobody waits any more when the runtime is gone or the budget was used up in the queue.
+        if !answer.is_closed() {
+            *outcome = Some(catch_unwind(AssertUnwindSafe(|| inspector.inspect(invocation, event))));
+        }
+        // The bytes go back to the event loop, which may be their last owner.
+        *event = Bytes::new();
+    }
+
+    fn finish(self: Box<Self>) {
+        if let Some(outcome) = self.outcome {
+            // Given up meanwhile.
+            drop(self.answer.send(outcome));
+        }
+    }
+}
 
 /// What was read of an event, or of an answer that is held.
 pub(crate) struct Event {
@@ -161,46 +196,57 @@ impl Connection {
         }
     }
 
-    /// Has the event judged on another thread, for as long as the budget lasts.
+    /// Has the event judged off the event loop, for as long as the budget lasts.
     async fn decide(&self, invocation: &Arc<Invocation>, event: &Bytes) -> Decision {
         let shared = &self.shared;
-        let (answer, decision) = oneshot::channel();
-        let job = {
-            let (inspector, invocation, event) =
-                (Arc::clone(&shared.inspector), Arc::clone(invocation), event.clone());
-            move || {
-                // Nobody waits any more when the runtime is gone or the budget was used up in the queue.
-                if !answer.is_closed() {
-                    drop(
-                        answer
-                            .send(catch_unwind(AssertUnwindSafe(|| inspector.inspect(&invocation, &event)))),
-                    );
-                }
-            }
-        };
         let counters = &shared.counters;
-        let fault = if shared.workers.run(job).is_err() {
-            count(&counters.inspections_saturated);
-            Fault::Saturated
-        } else {
-            let budget = inspection_budget(&shared.config, event.len(), invocation.deadline_ms);
-            match timeout(budget, decision).await {
-                Ok(Ok(Ok(Ok(decision)))) => {
-                    count(&counters.inspected);
-                    return decision;
-                }
-                Ok(Ok(Ok(Err(error)))) => {
-                    count(&counters.inspections_failed);
-                    tracing::warn!(%error, "an inspection failed");
-                    Fault::Failed
-                }
-                Ok(Ok(Err(_)) | Err(_)) => {
-                    count(&counters.inspector_panics);
-                    Fault::Panicked
-                }
-                Err(_) => {
-                    count(&counters.inspections_overran);
-                    Fault::Overran
+        let (answer, mut decision) = oneshot::channel();
+        let job = Box::new(Inspection {
+            inspector: Arc::clone(&shared.inspector),
+            invocation: Arc::clone(invocation),
+            event: event.clone(),
+            answer,
+            outcome: None,
+        });
+        let end = Instant::now() + inspection_budget(&shared.config, event.len(), invocation.deadline_ms);
+        let late = shared.desk.as_ref().map(Desk::late);
+        let fault = match shared.hand_over(job, event.len() <= limits::DESK_EVENT_BYTES) {
+            Err(Saturated) => {
+                count(&counters.inspections_saturated);
+                Fault::Saturated
+            }
+            Ok(place) => {
+                let in_time = match late.filter(|_| place == Place::Desk) {
+                    // A timer is set only when there is somebody to see it run out.
+                    Some(late) => tokio::select! {
+                        biased;
+                        outcome = &mut decision => Some(outcome),
+                        () = late => None,
+                    },
+                    None => None,
+                };
+                let outcome = match in_time {
+                    Some(outcome) => Ok(outcome),
+                    None => timeout_at(end, decision).await,
+                };
+                match outcome {
+                    Ok(Ok(Ok(Ok(decision)))) => {
+                        count(&counters.inspected);
+                        return decision;
+                    }
+                    Ok(Ok(Ok(Err(error)))) => {
+                        count(&counters.inspections_failed);
+                        tracing::warn!(%error, "an inspection failed");
+                        Fault::Failed
+                    }
+                    Ok(Ok(Err(_)) | Err(_)) => {
+                        count(&counters.inspector_panics);
+                        Fault::Panicked
+                    }
+                    Err(_) => {
+                        count(&counters.inspections_overran);
+                        Fault::Overran
+                    }
                 }
             }
         };

@@ -11,6 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use crate::counters::{Counters, count};
+use crate::desk::Desk;
 use crate::exchange::{Connection, Shared};
 use crate::inspector::Inspector;
 use crate::limits;
@@ -96,6 +97,7 @@ pub struct Proxy {
     host: HeaderValue,
     config: ProxyConfig,
     counters: Arc<Counters>,
+    desk: Option<Desk>,
 }
 
 impl Proxy {
@@ -122,7 +124,15 @@ impl Proxy {
         if own {
             return Err(BindError::UpstreamIsSelf { upstream: config.upstream });
         }
-        Ok(Self { listener, address, host, config, counters: Arc::default() })
+        Ok(Self { listener, address, host, config, counters: Arc::default(), desk: None })
+    }
+
+    /// Has short inspections done between the turns of the event loop: the one by which [`desk::run`](crate::desk::run) runs. Where
+    /// events come several at a time they keep their own threads.
+    #[must_use]
+    pub fn by(mut self, desk: Desk) -> Self {
+        self.desk = Some(desk);
+        self
     }
 
     /// Where it listens.
@@ -141,7 +151,7 @@ impl Proxy {
     /// Only when the listener cannot be handed to the async runtime. No connection's failure ends it.
     pub async fn serve(self, inspector: Arc<dyn Inspector>) -> std::io::Result<()> {
         let listener = TcpListener::from_std(self.listener)?;
-        let shared = Arc::new(Shared::new(self.config, self.host, inspector, self.counters));
+        let shared = Arc::new(Shared::new(self.config, self.host, inspector, self.counters, self.desk));
         let mut builder = Builder::new();
         // No timer: a keep-alive connection may be silent for hours, and a frozen environment's clocks jump.
         builder
@@ -149,8 +159,7 @@ impl Proxy {
             .title_case_headers(true)
             .auto_date_header(false)
             .max_buf_size(limits::READ_BUFFER_BYTES)
-            .max_header_size(limits::HEAD_BYTES)
-            .max_headers(limits::HEAD_LINES);
+            .max_header_size(limits::HEAD_BYTES);
         loop {
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,

@@ -62,7 +62,6 @@ impl Upstream {
             .title_case_headers(true)
             .max_buf_size(limits::READ_BUFFER_BYTES)
             .max_header_size(limits::HEAD_BYTES)
-            .max_headers(limits::HEAD_LINES)
             .handshake(TokioIo::new(stream))
             .await?;
         tokio::spawn(async move {

@@ -182,6 +182,7 @@ fn start() {
 fn memory() {
     let double = Double::start();
     let agent = Agent::start(&double, &[("PICKET_MODE", "block")]);
+    drop(agent.connect());
     let address = ([127, 0, 0, 1], agent.port()).into();
     let event = gateway_event();
     invoke(&double, address, &event, 5);

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue};
 use picket_runtime_proxy::{
     Abuse, AnswerDecision, Counters, CountersSnapshot, Decision, Fault, Glance, HeldAnswer, Hold,
     InspectError, Inspector, Invocation, NextCall, Observation, Passthrough, PostKind, Proxy, ProxyConfig,
-    SyntheticPost, Watch,
+    SyntheticPost, Watch, desk,
 };
 use tokio::sync::oneshot;
 
@@ -48,9 +48,9 @@ impl Proxied {
         let thread = std::thread::spawn(move || {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("an async runtime");
-            runtime.block_on(async {
+            desk::run(runtime, |desk| async move {
                 tokio::select! {
-                    served = proxy.serve(Arc::new(inspector)) => served.expect("a listener that can be served"),
+                    served = proxy.by(desk).serve(Arc::new(inspector)) => served.expect("a listener that can be served"),
                     _ = stopped => {}
                 }
             });

@@ -200,11 +200,22 @@ pub fn unescape(raw: &[u8], out: &mut Vec<u8>) {
 
 /// As [`unescape`], with a choice of reading for half surrogate pairs.
 pub fn unescape_as(mut raw: &[u8], surrogates: Surrogates, out: &mut Vec<u8>) {
+    out.reserve(raw.len());
     while let Some(at) = memchr(b'\\', raw) {
-        out.extend_from_slice(&raw[..at]);
-        let (step, length) = step(&raw[at..]);
-        emit(&step, surrogates, |bytes| out.extend_from_slice(bytes));
-        raw = raw.get(at + length..).unwrap_or_default();
+        let (plain, rest) = raw.split_at(at);
+        out.extend_from_slice(plain);
+        raw = match rest {
+            // JSON in a JSON string is full of these.
+            [b'\\', byte @ (b'"' | b'\\' | b'/'), rest @ ..] => {
+                out.push(*byte);
+                rest
+            }
+            _ => {
+                let (step, length) = step(rest);
+                emit(&step, surrogates, |bytes| out.extend_from_slice(bytes));
+                rest.get(length..).unwrap_or_default()
+            }
+        };
     }
     out.extend_from_slice(raw);
 }

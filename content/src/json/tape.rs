@@ -207,7 +207,19 @@ impl Tape {
     /// The value that most runtimes would see: the last member of this name.
     #[must_use]
     pub fn last(&self, text: &[u8], node: Node, name: &[u8]) -> Option<Node> {
-        self.member(text, node, name).last()
+        // As `member(…).last()`, without a look at the bytes of keys that are of another length: predicates ask for many names that
+        // are not there.
+        let end = self.token(node).filter(|token| token.kind == Kind::Object)?.next;
+        let (mut at, mut found) = (node.0 + 1, None);
+        while at < end {
+            let token = self.tokens.get(at as usize)?;
+            let fits = token.flags & ESCAPED != 0 || (token.end - token.start) as usize == name.len();
+            if token.kind == Kind::Key && fits && self.is(text, Node(at), name) {
+                found = self.value_after(Node(at), end).or(found);
+            }
+            at = token.next;
+        }
+        found
     }
 
     /// Follows names from `node` inward, the last duplicate each time.
