@@ -153,9 +153,15 @@ impl Desk {
         }
     }
 
-    /// Waits inside the loop for a reason to leave it. `finished` is told of first: inside, a woken task is only put in a queue.
+    /// Waits inside the loop for a reason to leave it. `finished` is told of here, because inside a woken task is only put in a queue;
+    /// but not before the loop has seen what came meanwhile: a runtime that went away is to be missed before it is sent an event.
     async fn turn(&self, is_first: bool, mut finished: Option<Box<dyn Job>>) -> Turn {
+        let mut is_loop_up_to_date = false;
         std::future::poll_fn(|context| {
+            if finished.is_some() && !std::mem::replace(&mut is_loop_up_to_date, true) {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             if let Some(job) = finished.take() {
                 job.finish();
             }
