@@ -10,10 +10,12 @@ use std::{
 
 use picket_lambda_event::{Hops, Options};
 use picket_policy::{BlockResponse, Policy};
+use picket_report::{Redactor, Sealer};
 use picket_runtime_proxy::{Inspector, Proxy, ProxyConfig, desk::Desk};
 use serde_json::{Value, json};
 
 use crate::{
+    cloud::{Cloud, config::Config},
     counters::Counters,
     guard::{Guard, Parts},
     log::{self, Log},
@@ -48,6 +50,7 @@ pub async fn run(environment: Environment, desk: Desk) {
     let counters = Arc::new(Counters::default());
     let function = value_of("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
     let metrics = Arc::new(Metrics::new(settings.metrics, &settings.site, &function));
+    let cloud = cloud_of(&settings, value_of, &log, &counters);
     let guard = Arc::new(Guard::new(Parts {
         policy: policy_of(&settings),
         response: settings.response,
@@ -59,6 +62,8 @@ pub async fn run(environment: Environment, desk: Desk) {
         metrics: Arc::clone(&metrics),
         verdict_form: settings.verdict_form,
         version: env!("CARGO_PKG_VERSION"),
+        redactor: redactor_of(&settings),
+        cloud: cloud.clone(),
     }));
     let concurrent =
         value_of("AWS_LAMBDA_INITIALIZATION_TYPE").as_deref() == Some("lambda-managed-instances");
@@ -66,6 +71,7 @@ pub async fn run(environment: Environment, desk: Desk) {
     let config = ProxyConfig {
         concurrent,
         inspection_budget: settings.inspect_timeout,
+        hold_limit: settings.hold,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ..ProxyConfig::new(settings.port, upstream.unwrap_or_default())
     };
@@ -101,10 +107,18 @@ pub async fn run(environment: Environment, desk: Desk) {
         if !guard.is_used() && !warned.swap(true, std::sync::atomic::Ordering::Relaxed) {
             let help = "UNPROTECTED: the runtime never asked Picket for an event; is AWS_LAMBDA_EXEC_WRAPPER set to /opt/picket/wrapper?";
             log.line(LogLevel::Warn, help, &[]);
+            if let Some(cloud) = &cloud {
+                cloud.unprotected();
+            }
         }
     };
     let shutdown = {
-        let ended = registration::until_shutdown(&environment.name, inherited.is_some(), &log);
+        let registered = || {
+            if let Some(cloud) = &cloud {
+                cloud.start();
+            }
+        };
+        let ended = registration::until_shutdown(&environment.name, inherited.is_some(), &log, registered);
         tokio::pin!(ended);
         tokio::select! {
             shutdown = &mut ended => shutdown,
@@ -116,6 +130,9 @@ pub async fn run(environment: Environment, desk: Desk) {
     };
     warn_unprotected();
     log.sum_up(true);
+    if let Some(cloud) = &cloud {
+        cloud.finish(shutdown.deadline_ms).await;
+    }
     log.metrics(metrics.line(&counters, SystemTime::now(), true));
     let left = shutdown.deadline_ms.saturating_sub(log::now_ms());
     let mut fields: Vec<(&str, Value)> = vec![("reason", json!(shutdown.reason)), ("msLeft", json!(left))];
@@ -144,6 +161,30 @@ fn policy_of(settings: &Settings) -> Policy {
         allow_unexamined: !settings.block_unexamined,
         ..Policy::default()
     }
+}
+
+fn redactor_of(settings: &Settings) -> Redactor {
+    let redact = &settings.redact;
+    Redactor::new(redact.parameters.iter().map(String::as_str), redact.headers.iter().map(String::as_str))
+        .hashing_addresses(settings.hash_addresses.as_ref().map(|key| key.0.as_str()))
+}
+
+/// The engine's side, where the owner named an engine. It begins once the agent has registered.
+fn cloud_of(
+    settings: &Settings,
+    value_of: fn(&str) -> Option<String>,
+    log: &Arc<Log>,
+    counters: &Arc<Counters>,
+) -> Option<Arc<Cloud>> {
+    let config = Config::new(settings, value_of)?;
+    let sealer = settings.seal_key.as_deref().map(|key| Sealer::new(key, &settings.site)).and_then(|made| {
+        made.inspect_err(|error| {
+            log.line(LogLevel::Warn, &format!("PICKET_SEAL_KEY: {error}; nothing is sealed"), &[]);
+        })
+        .ok()
+    });
+    let (log, counters) = (Arc::clone(log), Arc::clone(counters));
+    Some(Arc::new(Cloud::new(config, sealer, settings.mode.to_string(), log, counters)))
 }
 
 /// Keeps what passes through this process out of core files and panic messages.

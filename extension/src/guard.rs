@@ -13,9 +13,11 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
+use picket_cloud_protocol::EventAction;
 use picket_detection::{Catalogue, Fuel, Outcome, Scratch, Tier, inspect};
 use picket_lambda_event::{Envelope, EventReader, Kind, Mode as Form, Options};
 use picket_policy::{Action, Facts, Mode, OnFailure, Policy, decide, exclude};
+use picket_report::Redactor;
 use picket_request::{Anomaly, Request};
 use picket_runtime_proxy::{
     Abuse, AnswerKind, Decision, Fault, Glance, InspectError, Inspector, Invocation, NextCall, PostKind,
@@ -24,6 +26,7 @@ use picket_runtime_proxy::{
 use serde_json::json;
 
 use crate::{
+    cloud::{Cloud, Seen},
     counters::{Counters, count},
     log::Log,
     metrics::Metrics,
@@ -42,6 +45,10 @@ pub(crate) struct Parts {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) verdict_form: VerdictForm,
     pub(crate) version: &'static str,
+    /// What leaves, and how it is redacted.
+    pub(crate) redactor: Redactor,
+    /// The engine's side, where the owner named an engine.
+    pub(crate) cloud: Option<Arc<Cloud>>,
 }
 
 /// Inspects events.
@@ -110,7 +117,12 @@ impl Guard {
             counters.excluded.fetch_add(excluded as u64, Ordering::Relaxed);
             outcome
         });
-        let facts = Facts { can_block: request.event.can_block, client_is_flagged: false };
+        let attacked =
+            outcome.as_ref().and_then(Outcome::strongest).is_some_and(|found| found.tier >= Tier::Likely);
+        let (redactor, cloud) = (&self.parts.redactor, self.parts.cloud.as_ref());
+        let client = cloud.map(|cloud| cloud.recognise(request, redactor, attacked));
+        let client_is_flagged = client.as_ref().is_some_and(|client| client.flagged);
+        let facts = Facts { can_block: request.event.can_block, client_is_flagged };
         let verdict = decide(policy, outcome.as_ref(), facts);
         metrics.decided(started.elapsed());
         match &outcome {
@@ -120,7 +132,6 @@ impl Guard {
         }
         let outcome = outcome.unwrap_or_default();
         let status = (verdict.action == Action::Block).then(|| policy.response.status());
-        let attacked = outcome.strongest().is_some_and(|finding| finding.tier >= Tier::Likely);
         self.count_outcome(&outcome, verdict.action, attacked);
         if verdict.action != Action::Allow && log.wants(LogLevel::Warn)
             || attacked && log.wants(LogLevel::Info)
@@ -128,6 +139,7 @@ impl Guard {
         {
             let subject = verdict_line::Subject {
                 invocation,
+                redactor,
                 request,
                 outcome: &outcome,
                 verdict: &verdict,
@@ -138,6 +150,30 @@ impl Guard {
             if !log.verdict(verdict_line::render(&subject, self.parts.verdict_form)) {
                 count(&counters.lines_suppressed);
             }
+        }
+        if let (Some(cloud), Some(client)) = (cloud, &client) {
+            cloud.describe(
+                invocation.user_agent.as_deref().unwrap_or_default(),
+                invocation.function_arn.as_deref(),
+            );
+            let raised: Vec<String> =
+                verdict.signals.iter().map(|raised| raised.signal.to_string()).collect();
+            let seen = Seen {
+                request,
+                invocation,
+                outcome: &outcome,
+                action: match verdict.action {
+                    Action::Allow => EventAction::Allow,
+                    Action::WouldBlock => EventAction::WouldBlock,
+                    Action::Block => EventAction::Block,
+                },
+                reason: verdict.rule.as_deref().unwrap_or_else(|| verdict.reason.name()),
+                status: status.unwrap_or(0),
+                took: started.elapsed(),
+                raised: &raised,
+                kept: verdict.stored,
+            };
+            cloud.record(client, redactor, &seen);
         }
         match verdict.action {
             Action::Block => self.answer(invocation, &envelope),
@@ -268,11 +304,14 @@ impl Inspector for Guard {
         let Parts { log, metrics, counters, .. } = &self.parts;
         log.sum_up(false);
         log.metrics(metrics.line(counters, SystemTime::now(), false));
-        None
+        self.parts.cloud.as_ref()?.before_next()
     }
 
     fn restored(&self) {
         self.learned.store(UNKNOWN, Ordering::Relaxed);
+        if let Some(cloud) = &self.parts.cloud {
+            cloud.restored();
+        }
         self.parts.log.line(LogLevel::Info, "restored from a snapshot", &[]);
     }
 

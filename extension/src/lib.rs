@@ -4,6 +4,7 @@
 //! Everything is handed on by argument: `main.rs` is the only reader of the environment.
 
 pub mod agent;
+mod cloud;
 mod counters;
 pub mod forms;
 mod guard;

@@ -20,7 +20,14 @@ pub(crate) struct Shutdown {
 
 /// Registers for SHUTDOWN alone and answers when it comes. Invocations are learned of from the proxy: staying out of
 /// INVOKE keeps Picket out of the barrier at the end of each invocation, and Managed Instances refuse it.
-pub(crate) async fn until_shutdown(name: &str, has_api: bool, log: &Log) -> Shutdown {
+///
+/// `registered` is called once the platform has answered the registration: Init no longer waits for this agent.
+pub(crate) async fn until_shutdown(
+    name: &str,
+    has_api: bool,
+    log: &Log,
+    registered: impl FnOnce(),
+) -> Shutdown {
     if !has_api {
         log.line(
             LogLevel::Error,
@@ -44,14 +51,17 @@ pub(crate) async fn until_shutdown(name: &str, has_api: bool, log: &Log) -> Shut
         }
     });
     let running = async {
-        let registered = Extension::new()
+        let answer = Extension::new()
             .with_extension_name(name)
             .with_events(&["SHUTDOWN"])
             .with_events_processor(events)
             .register()
             .await;
-        let failed = match registered {
-            Ok(registered) => registered.run().await.err(),
+        let failed = match answer {
+            Ok(extension) => {
+                registered();
+                extension.run().await.err()
+            }
             Err(error) => Some(error),
         };
         let error = failed.map_or_else(|| "the event loop ended".to_owned(), |error| error.to_string());

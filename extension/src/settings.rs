@@ -46,6 +46,47 @@ impl fmt::Display for ResponseForm {
     }
 }
 
+/// How requests to the engine are signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Auth {
+    /// With the key in the secret.
+    #[default]
+    Key,
+    /// With the function's role.
+    Iam,
+}
+
+impl FromStr for Auth {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        match word.to_ascii_lowercase().as_str() {
+            "key" => Ok(Self::Key),
+            "iam" => Ok(Self::Iam),
+            _ => Err(()),
+        }
+    }
+}
+
+/// A text that is shown to nobody.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(pub String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+/// Names that the owner wants redacted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Redactions {
+    /// Of parameters.
+    pub parameters: Vec<String>,
+    /// Of headers.
+    pub headers: Vec<String>,
+}
+
 /// How much Picket says in the function's log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
@@ -218,6 +259,56 @@ fn location(text: &str) -> Option<Option<String>> {
     BlockResponse::new(302, Some(text.to_owned())).ok().map(|_| Some(text.to_owned()))
 }
 
+/// Printable text without blanks.
+fn printable(text: &str) -> Option<Option<String>> {
+    let text = text.trim();
+    let plain = text.len() <= 2048 && text.bytes().all(|byte| byte.is_ascii_graphic());
+    plain.then(|| (!text.is_empty()).then(|| text.to_owned()))
+}
+
+/// An address of an engine: https, or http to this machine; the client checks that again at each request.
+fn engine(text: &str) -> Option<Option<String>> {
+    let url = printable(text)?;
+    let rest = url.as_deref().map(|url| url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")));
+    match rest {
+        None => Some(None),
+        Some(Some(rest)) if !rest.is_empty() => Some(url),
+        Some(_) => None,
+    }
+}
+
+fn hidden(text: &str) -> Option<Option<Hidden>> {
+    let text = text.trim();
+    let plain = text.len() <= 256 && !text.chars().any(char::is_control);
+    plain.then(|| (!text.is_empty()).then(|| Hidden(text.to_owned())))
+}
+
+/// The base64url of 32 bytes.
+fn key32(text: &str) -> Option<Option<String>> {
+    let text = text.trim().trim_end_matches('=');
+    let plain = text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if text.is_empty() { Some(None) } else { plain.then(|| Some(text.to_owned())) }
+}
+
+fn redactions(text: &str) -> Option<Redactions> {
+    let mut redactions = Redactions::default();
+    for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+        let (name, list) = match item.strip_prefix("header:") {
+            Some(name) => (name, &mut redactions.headers),
+            None => (item, &mut redactions.parameters),
+        };
+        if name.is_empty()
+            || name.len() > 128
+            || list.len() >= 64
+            || !name.bytes().all(|b| b.is_ascii_graphic())
+        {
+            return None;
+        }
+        list.push(name.to_owned());
+    }
+    Some(redactions)
+}
+
 fn ranges(text: &str) -> Option<Vec<IpNet>> {
     let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
     items.map(|item| item.parse().or_else(|_| item.parse::<IpAddr>().map(IpNet::from)).ok()).collect()
@@ -294,6 +385,36 @@ settings! {
     /// Address ranges of a CDN that anybody can send through, separated by commas (CloudFront's are in AWS's
     /// ip-ranges.json). The client behind them is named in the log, and never counted.
     cdn_ranges: Vec<IpNet> = "PICKET_CDN_RANGES", "address ranges like 10.0.0.0/8, separated by commas", "", ranges;
+    /// The name or ARN of the secret in AWS Secrets Manager that holds the key for the engine. It is read in the background,
+    /// never before the first event may come.
+    secret: Option<String> = "PICKET_SECRET", "a name or an ARN", "", printable;
+    /// The engine's address, where it is not the one in the secret. Anything but this machine needs https.
+    engine: Option<String> = "PICKET_ENGINE", "an https:// address", "", engine;
+    /// How requests to the engine are signed: with the secret's `key`, or with the function's role (`iam`), which needs
+    /// PICKET_ENGINE and no secret.
+    auth: Auth = "PICKET_AUTH", "key or iam", "key", word;
+    /// What the engine calls itself in signatures, where it is not what the secret says.
+    audience: Option<String> = "PICKET_AUDIENCE", "a name", "", printable;
+    /// A PEM file of certificate authorities to trust beside the web's, for an engine of one's own.
+    ca_file: Option<String> = "PICKET_CA_FILE", "the path of a file", "", printable;
+    /// How long the runtime's call for the next event may be held, after the response, to send a report; in milliseconds.
+    /// 0 holds none.
+    hold: Duration = "PICKET_HOLD_MS", "a number of milliseconds from 0 to 2000", "200",
+        |text| within(text, 0, 2000).map(Duration::from_millis);
+    /// How long events that carry an attack may wait for the first flags of an environment, all together, in milliseconds.
+    flag_wait: Duration = "PICKET_FLAG_WAIT_MS", "a number of milliseconds from 0 to 1000", "100",
+        |text| within(text, 0, 1000).map(Duration::from_millis);
+    /// Seconds after which a report is due even where there was no attack.
+    report_interval_s: u64 = "PICKET_REPORT_INTERVAL_S", "a number of seconds from 1 to 3600", "60",
+        |text| within(text, 1, 3600);
+    /// Further names to redact, separated by commas: parameters, or headers with `header:` before them.
+    redact: Redactions = "PICKET_REDACT", "names like member-number, header:x-internal", "", redactions;
+    /// A text of the owner's. Where it is set, addresses and sessions leave only as digests under it, the same for all
+    /// functions that share it.
+    hash_addresses: Option<Hidden> = "PICKET_HASH_ADDRESSES", "a text of at most 256 characters", "", hidden;
+    /// The public key to which withheld values are encrypted (`picket seal-keygen` makes a pair). Without it they are
+    /// dropped.
+    seal_key: Option<String> = "PICKET_SEAL_KEY", "the base64url of 32 bytes", "", key32;
     /// How much Picket says. `AWS_LAMBDA_LOG_LEVEL` is used where this is absent.
     log_level: LogLevel = "PICKET_LOG_LEVEL", "error, warn, info or debug", "info", word;
     /// The form of Picket's own lines. `AWS_LAMBDA_LOG_FORMAT` is used where this is absent. Verdicts are JSON in both.
@@ -305,7 +426,7 @@ settings! {
     /// Metrics for CloudWatch, in its Embedded Metric Format: the sums of the site and of each `function`, of the `site` alone, or
     /// `off`. They are lines of level info. There are no other dimensions, because each value of one costs the price of a metric.
     metrics: MetricsForm = "PICKET_METRICS", "function, site or off", "function", word;
-    /// The name of the site that this function belongs to; a dimension of the metrics.
+    /// The name of the site that this function belongs to: a dimension of the metrics, and what sealed values are bound to.
     site: String = "PICKET_SITE", "1 to 64 letters, digits, dots, dashes and underscores", "default", site;
     /// Says that the price of more than 600 verdict lines a minute is known; without it they are held to 600. See docs/cost.md.
     accept_cost: bool = "PICKET_ACCEPT_COST", "true or false", "false", flag;

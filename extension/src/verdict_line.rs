@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use picket_detection::{Finding, Outcome};
 use picket_policy::{Action, Exclusion, Mode, Reason, Verdict};
+use picket_report::Redactor;
 use picket_request::{Request, Trust};
 use picket_runtime_proxy::Invocation;
 use serde::Serialize;
@@ -75,6 +76,7 @@ fn is_zero(number: &u32) -> bool {
 /// What a line says of one request.
 pub(crate) struct Subject<'a> {
     pub(crate) invocation: &'a Invocation,
+    pub(crate) redactor: &'a Redactor,
     pub(crate) request: &'a Request,
     pub(crate) outcome: &'a Outcome,
     pub(crate) verdict: &'a Verdict,
@@ -94,7 +96,7 @@ pub(crate) fn render(subject: &Subject<'_>, form: VerdictForm) -> String {
 }
 
 fn line<'a>(subject: &'a Subject<'_>) -> Line<'a> {
-    let Subject { invocation, request, outcome, verdict, mode, status, took } = subject;
+    let Subject { invocation, redactor, request, outcome, verdict, mode, status, took } = subject;
     let attacks = || outcome.findings.iter().filter(|finding| finding.signal.is_attack());
     let deciding = match verdict.reason {
         Reason::Finding(index) => outcome.findings.get(index),
@@ -132,7 +134,7 @@ fn line<'a>(subject: &'a Subject<'_>) -> Line<'a> {
             .into_iter()
             .chain(rest)
             .take(SIGNALS)
-            .map(|finding| signal(request, finding))
+            .map(|finding| signal(redactor, request, finding))
             .collect(),
         anomalies: request.anomalies.iter().map(|(anomaly, _)| anomaly.id()).collect(),
         unexamined: outcome.unexamined,
@@ -144,12 +146,12 @@ fn line<'a>(subject: &'a Subject<'_>) -> Line<'a> {
     }
 }
 
-fn signal(request: &Request, finding: &Finding) -> Signal {
+fn signal(redactor: &Redactor, request: &Request, finding: &Finding) -> Signal {
     // The span lies in the decoded view, whose bytes are gone by now: an excerpt is shown where nothing was decoded.
     let excerpt =
         request.values().get(finding.value as usize).filter(|_| finding.chain.is_empty()).map(|value| {
             let span = finding.span.start as usize..finding.span.end as usize;
-            picket_report::excerpt(request, value, request.bytes(value.text), span).to_string()
+            redactor.excerpt(request, value, request.bytes(value.text), span).to_string()
         });
     Signal {
         id: finding.signal.id(),
@@ -164,7 +166,7 @@ fn signal(request: &Request, finding: &Finding) -> Signal {
 }
 
 /// The root id of an X-Ray header: `Root=1-…;Parent=…` gives `1-…`.
-fn root_of(trace: &str) -> &str {
+pub(crate) fn root_of(trace: &str) -> &str {
     trace.split(';').find_map(|part| part.trim().strip_prefix("Root=")).unwrap_or(trace)
 }
 

@@ -96,6 +96,13 @@ impl Client {
         Ok(Self { inner: builder.build(connector), plain: options.plain })
     }
 
+    /// The same client, with other addresses that need no TLS.
+    #[must_use]
+    pub const fn allowing(mut self, plain: PlainHttp) -> Self {
+        self.plain = plain;
+        self
+    }
+
     /// Sends a request with an absolute address, and reads the whole answer. Redirects are answers like any other.
     ///
     /// # Errors

@@ -24,8 +24,6 @@ const EXACT: &[&str] = &[
     "pin",
     "proxyauthorization",
     "pwd",
-    "referer",
-    "referrer",
     "secret",
     "session",
     "sessionid",
@@ -54,6 +52,17 @@ const ENDS: &[&str] = &["auth", "key", "sess", "session", "pass", "pwd", "pin", 
 
 /// Longest name that is looked at; what is longer counts as sensitive, because nobody knows what it is.
 const LONGEST: usize = 256;
+
+/// Parts of the names that frameworks give their session cookies.
+const SESSIONS: &[&str] = &["sess", "sid", "auth", "token", "jwt"];
+
+/// Whether a cookie of this name tells one session from another.
+pub(crate) fn is_session(name: &[u8]) -> bool {
+    name.len() <= LONGEST && {
+        let lower = name.to_ascii_lowercase();
+        SESSIONS.iter().any(|part| lower.windows(part.len()).any(|window| window == part.as_bytes()))
+    }
+}
 
 /// Whether a field of this name must not be shown.
 pub(crate) fn is_sensitive(name: &[u8]) -> bool {
