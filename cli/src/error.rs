@@ -40,6 +40,18 @@ pub(crate) enum CliError {
     /// What was asked about is not as it should be.
     #[error("{0}")]
     Refused(String),
+    /// A key or a sealed value could not be used.
+    #[error("{0}")]
+    Seal(#[from] picket_report::SealError),
+    /// Nothing in a file is sealed.
+    #[error("{}: no sealed value in it", path.display())]
+    NothingSealed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Nothing would leave.
+    #[error("the system gives no random numbers, so nothing would be sent")]
+    NothingLeaves,
     /// A thread of ours panicked, which is a bug.
     #[error("a scoring thread panicked; please report it")]
     Panicked,

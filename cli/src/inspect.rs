@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     Ok(())
 }
 
-fn read_event(path: Option<&Path>) -> Result<Vec<u8>, CliError> {
+pub(crate) fn read_event(path: Option<&Path>) -> Result<Vec<u8>, CliError> {
     match path.filter(|path| *path != Path::new("-")) {
         Some(path) => fs::read(path).map_err(|error| CliError::File { path: path.to_owned(), error }),
         None => {

@@ -7,11 +7,13 @@ mod corpus;
 mod envelope;
 mod error;
 mod explain;
+mod explain_upload;
 mod inspect;
 mod learning;
 mod pad;
 mod score;
 mod scramble;
+mod seal;
 mod verdict;
 mod verify_layer;
 
@@ -39,6 +41,12 @@ enum Command {
     Report(learning::Arguments),
     /// Checks a layer's zip against the digest that its sources give.
     VerifyLayer(verify_layer::Arguments),
+    /// Prints what would leave the agent for one event.
+    ExplainUpload(explain_upload::Arguments),
+    /// Makes a key pair for sealed values.
+    SealKeygen,
+    /// Opens sealed values with the private key.
+    Unseal(seal::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +55,9 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Report(arguments) => learning::run(&arguments),
         Command::VerifyLayer(arguments) => verify_layer::run(&arguments),
+        Command::ExplainUpload(arguments) => explain_upload::run(&arguments),
+        Command::SealKeygen => seal::keygen(),
+        Command::Unseal(arguments) => seal::unseal(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
