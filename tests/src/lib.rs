@@ -2,9 +2,11 @@
 
 pub mod agent;
 pub mod clients;
+pub mod cloud;
 pub mod double;
 pub mod dynamodb;
 pub mod layout;
+pub mod moto;
 pub mod output;
 pub mod proxied;
 pub mod rie;

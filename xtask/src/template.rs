@@ -75,9 +75,8 @@ fn build(sam: &Path) -> Result<(), String> {
             .args(["build", "--region", REGION, "--template", "template.yaml", "--build-dir"])
             .arg(&place),
     )?;
-    let wanted: [PathBuf; 6] = [
+    let wanted: [PathBuf; 5] = [
         "EngineFunction/bootstrap".into(),
-        "RotationFunction/bootstrap".into(),
         "LayerX86/extensions/picket".into(),
         "LayerX86/picket/wrapper".into(),
         "LayerArm/extensions/picket".into(),

@@ -214,7 +214,7 @@ fn outside_words(bytes: &[u8]) -> usize {
         .split(|byte| *byte == b'`')
         .step_by(2)
         .flat_map(|part| part.split(|byte| byte.is_ascii_whitespace() || *byte == b'+'))
-        .filter(|word| word.len() > 1 && word.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b',' | b'.' | b'\'' | b'?' | b'!' | b':')))
+        .filter(|word| word.len() > 1 && word.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b',' | b'.' | b'\'' | b'?' | b'!')))
         .take(3)
         .count()
 }
@@ -230,7 +230,7 @@ fn surroundings(input: &Input<'_>) -> Surroundings {
     let script = input.bytes.starts_with(b"#!") || document;
     let code = script || shape.fenced || (shape.lines > 3 && !shape.is_prose()) || (shape.lines > 6);
     let outside = outside_words(input.bytes);
-    Surroundings { code, inline: outside >= 2, worded: outside > 0 }
+    Surroundings { code, inline: outside >= 3, worded: outside > 0 }
 }
 
 fn judge(input: &Input<'_>, around: &OnceCell<Surroundings>, from: usize, at: usize, entrance: Entrance, sink: &mut Sink<'_>) {
@@ -257,11 +257,6 @@ fn judge(input: &Input<'_>, around: &OnceCell<Surroundings>, from: usize, at: us
     let mut mere = false;
     if let Some(found) = command(rest).filter(|found| found.fits || (found.disguised && found.arguments == 0 && found.closed)) {
         end = at + found.len;
-        // Systems that run commands write them small: `C++ && Java; also C#`.
-        let titled = matches!(statement, [b'A'..=b'Z', b'a'..=b'z', ..]);
-        if titled && !leading && !found.disguised && !found.located && found.effect.is_none_or(|effect| effect == Effect::Shell) {
-            return;
-        }
         // A bare name that does nothing by itself: in backticks, a text speaks of it.
         mere = found.arguments == 0 && found.effect.is_none() && !found.disguised && !found.located;
         if !weigh(input, &found, entrance, leading || quote, from, at, &mut add) {

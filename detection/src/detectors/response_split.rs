@@ -44,7 +44,6 @@ static MESSAGE: Fact = Fact::new("the first line of a message", FactKind::Effect
 static NAME: Fact = Fact::new("a line break in the name of a parameter", FactKind::Breakout, 100);
 static ONLY_BREAKS: Fact = Fact::new("line breaks of headers, and nothing else", FactKind::Breakout, 100);
 static FIRST: Fact = Fact::new("a request's first line as the whole value", FactKind::Effect, 100);
-static LOGGED: Fact = Fact::new("a request's first line, as a log holds it", FactKind::Structure, 40);
 static IN_HEADER: Fact = Fact::new("in a header, which has no lines", FactKind::Structure, 50);
 static TWO_TYPES: Fact = Fact::new("a content type in the place of a boundary", FactKind::Breakout, 100);
 static DOCUMENT: Fact = Fact::new("a text of many lines", FactKind::Doubt, 70);
@@ -78,10 +77,8 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         sink.report(at..input.bytes.len(), &[&TWO_TYPES]);
         return;
     }
-    if first_line(input.bytes) && !matches!(input.bytes.first(), Some(b'\r' | b'\n')) {
-        // Logs are sent about with the lines that they hold; one for another host is for a proxy.
-        let fact = if memchr::memmem::find(input.bytes, b"://").is_some() { &FIRST } else { &LOGGED };
-        sink.report(0..input.bytes.len(), &[fact]);
+    if first_line(input.bytes) {
+        sink.report(0..input.bytes.len(), &[&FIRST]);
         return;
     }
     if matches!(input.place, Place::Query | Place::QueryKey) {
@@ -145,9 +142,7 @@ fn judge_field(input: &Input<'_>, line: &Line<'_>, single: bool, many: bool, sin
         facts.add(&OTHER_FIELD);
         let hyphenated = name.contains(&b'-') && name.iter().filter(|byte| byte.is_ascii_alphabetic()).count() > 4;
         facts.add_if(!hyphenated && is_plain_header(input) && !value.is_empty() && name.len() > 3, &IN_HEADER);
-        // A line that is set in goes on with the field before it, and is how settings are written.
-        let set_in = input.bytes.get(..line.start).is_some_and(|before| before.ends_with(b"  "));
-        facts.add_if(hyphenated && !set_in && single && !value.is_empty() && input.bytes.len() < 256, &HYPHENATED);
+        facts.add_if(hyphenated && single && !value.is_empty() && input.bytes.len() < 256, &HYPHENATED);
     }
     facts.add_if(line.disguised, &DISGUISED);
     facts.add_if(many, &DOCUMENT);

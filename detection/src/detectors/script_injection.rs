@@ -19,8 +19,6 @@
 //! # References
 //! OWASP Server-Side JavaScript Injection; CVE-2025-55182; CWE-94; CWE-95.
 
-use picket_request::Place;
-
 use crate::{
     Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
     bytes::{find_ignore_case, starts_ignore_case},
@@ -31,9 +29,7 @@ static NODE: Fact = Fact::new("loads a module or reaches the process in Node.js"
 static PYTHON: Fact = Fact::new("imports, runs or walks to the insides in Python", FactKind::Structure, 105);
 static RUBY: Fact = Fact::new("runs a command in Ruby", FactKind::Structure, 105);
 static PERL: Fact = Fact::new("evaluates or runs a command in Perl", FactKind::Structure, 105);
-static DOTNET: Fact = Fact::new("runs or loads a program in .NET", FactKind::Structure, 105);
 static VBSCRIPT: Fact = Fact::new("runs VBScript on the server", FactKind::Structure, 105);
-static STORED: Fact = Fact::new("in a file that is stored", FactKind::Doubt, 50);
 static LOOP: Fact = Fact::new("a loop without end as the whole value", FactKind::Effect, 100);
 static STATEMENT: Fact = Fact::new("is a statement of a server's JavaScript", FactKind::Structure, 100);
 static FLIGHT: Fact = Fact::new("a reference into a module in a server component's reply", FactKind::Effect, 105);
@@ -43,13 +39,11 @@ const NODE_CALLS: &[&[u8]] = &[
     b"require(child_process", b"require(fs).", b"require(net).", b"require(os).", b"require(vm).", b"process.mainmodule", b"process.binding(", b"process[mainmodule",
     b"process[env", b"global.process", b"globalthis.process", b"require.main", b"module.exports=", b"constructor._load(", b"this.constructor.constructor", b"child_process.exec", b"child_process).exec",
     b"child_process).spawn", b"process.kill(", b"process.exit(", b".execsync(", b"newfunction(", b"require[", b"module.constructor", b"process.dlopen", b"=require;",
-    b"deno.run(", b"returnthis.process", b".end(require", b"this.process.env",
 ];
-const DOTNET_CALLS: &[&[u8]] = &[b"diagnostics.process.start(", b"activator.createinstance(", b"assembly.load(system.convert", b"newprocessstartinfo("];
 const PYTHON_CALLS: &[&[u8]] = &[
     b"__import__(", b"__builtins__", b"__subclasses__", b"__globals__", b"__mro__", b"os.system(", b"os.popen(", b"subprocess.popen(", b"subprocess.call(", b"subprocess.check_output(",
     b"subprocess.run(", b"subprocess.getoutput(", b"eval(compile(", b"importlib.import_module(", b"builtins.exec", b"pickle.loads(", b"pty.spawn(", b"__class__.__base", b"__class__.__init", b"os.execl(",
-    b"exec(import", b"importos;", b"importos\nos.", b"codecs.decode(", b"__getattribute__", b"__class__.mro", b"func_globals", b"open(/etc/", b"open(/proc/",
+    b"exec(import", b"importos;", b"importos\nos.", b"codecs.decode(", b"__getattribute__", b"__class__.mro", b"func_globals",
 ];
 const RUBY_CALLS: &[&[u8]] = &[
     b"kernel.exec", b"kernel.system", b"kernel.open", b"io.popen(", b"process.spawn(", b"open3.", b"%x(", b"%x{", b"%x[", b"instance_eval(", b"class_eval(", b"file.read(/etc", b"send(:system", b"send(:eval", b"dir.glob(", b"io.read(",
@@ -80,7 +74,7 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         .filter(|b| !matches!(b, b' ' | b'\t' | b'\r' | b'\'' | b'"' | b'`' | b'+'))
         .map(u8::to_ascii_lowercase)
         .collect();
-    for (calls, fact) in [(NODE_CALLS, &NODE), (PYTHON_CALLS, &PYTHON), (RUBY_CALLS, &RUBY), (PERL_CALLS, &PERL), (DOTNET_CALLS, &DOTNET), (VBSCRIPT_CALLS, &VBSCRIPT)] {
+    for (calls, fact) in [(NODE_CALLS, &NODE), (PYTHON_CALLS, &PYTHON), (RUBY_CALLS, &RUBY), (PERL_CALLS, &PERL), (VBSCRIPT_CALLS, &VBSCRIPT)] {
         let there = |call: &&&[u8]| {
             memchr::memmem::find(&bare, call).is_some() && (!call.starts_with(b"qx") || has_word(bytes, *b"qx"))
         };
@@ -89,9 +83,7 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
             let at = find_ignore_case(bytes, head).unwrap_or(0);
             let span = at..bytes.len().min(at + 60);
             // Workflow files and modules hold such calls; a parameter has no reason to.
-            if input.place == Place::FileContent {
-                sink.report(span, &[fact, &STORED]);
-            } else if input.shape().lines >= doubt::DOCUMENT_LINES {
+            if input.shape().lines >= doubt::DOCUMENT_LINES {
                 doubt::report(input, sink, span, &[fact]);
             } else {
                 doubt::unless_shown(input, sink, span, &[fact]);

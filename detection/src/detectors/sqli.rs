@@ -34,8 +34,6 @@
 
 use std::ops::Range;
 
-use picket_request::Place;
-
 use crate::{
     Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink, Tier, limits,
     sql::{Opening, Run, Seen, Tail, runs, within_prose},
@@ -125,8 +123,7 @@ fn run(input: &Input<'_>, scratch: &mut Scratch, sink: &mut Sink<'_>) {
 /// Looks at a part of the value, and at what is left of it where a percent sign stands before every character.
 fn look_twice(input: &Input<'_>, part: Range<usize>, scratch: &mut Scratch, sink: &mut Sink<'_>) -> bool {
     let bytes = input.bytes.get(part.clone()).unwrap_or_default();
-    // A file is stored, and holds statements of its own.
-    let padded = bytes.len() < input.bytes.len() || input.place == Place::FileContent;
+    let padded = bytes.len() < input.bytes.len();
     if (Look { input, bytes, from: part.start, padded, exact: true }).report(sink) {
         return true;
     }

@@ -48,7 +48,6 @@ static IN_TAG: Fact = Fact::new("would be an attribute that runs inside a tag", 
 static LEAVES_SCRIPT: Fact = Fact::new("ends a script that began before the value", FactKind::Breakout, 100);
 static ONLY_SCRIPT: Fact = Fact::new("nothing but the start of a script element", FactKind::Structure, 100);
 static LEAVES_STRING: Fact = Fact::new("closes a script's string and goes on with code", FactKind::Breakout, 105);
-static DECLARES: Fact = Fact::new("is a script that declares something first", FactKind::Structure, 70);
 static WHOLE_SCRIPT: Fact = Fact::new("is a script with an effect as a whole", FactKind::Structure, 105);
 static BEGINS_AS_SCRIPT: Fact = Fact::new("begins as a script with an effect", FactKind::Structure, 60);
 static REBUILT: Fact = Fact::new("runs when a filter has taken inner marks out", FactKind::Structure, 100);
@@ -106,7 +105,6 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         match escape(bytes) {
             Some(Escape::String(span)) => surroundings.soft(sink, span, &[&LEAVES_STRING]),
             Some(_) if begins_with_tag(bytes) || is_form_text(bytes) => {}
-            Some(Escape::Whole(span)) if declares(bytes) => surroundings.soft(sink, span, &[&DECLARES]),
             Some(Escape::Whole(span)) => surroundings.soft(sink, span, &[&WHOLE_SCRIPT]),
             Some(Escape::Begins(span)) => surroundings.soft(sink, span, &[&BEGINS_AS_SCRIPT]),
             None => {}
@@ -262,13 +260,6 @@ fn is_form_text(bytes: &[u8]) -> bool {
             let spaced: Vec<u8> = bytes.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect();
             escape(&spaced).is_none()
         }
-}
-
-/// Whether a script begins as the lines of a program do, and not as one that is put into another.
-fn declares(bytes: &[u8]) -> bool {
-    const WORDS: [&[u8]; 5] = [b"const", b"let", b"import", b"export", b"async"];
-    let text = bytes.trim_ascii_start();
-    WORDS.iter().any(|word| text.starts_with(word) && matches!(text.get(word.len()), Some(b' ' | b'+')))
 }
 
 fn begins_with_tag(bytes: &[u8]) -> bool {

@@ -66,17 +66,6 @@ pub(crate) struct Hit {
 /// How deep markup inside attributes is followed.
 const DEPTH: usize = 2;
 
-/// Whether the text behind a script's tag goes on as a sentence about it: words, and none of the signs without which a
-/// script does nothing.
-fn is_sentence(text: &[u8]) -> bool {
-    let acts = |byte: &u8| matches!(byte, b'(' | b'=' | b'`' | b'[' | b'{' | b'\\' | b'*' | b';' | b':');
-    let word = |word: &&[u8]| {
-        word.len() > 1 && word.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b'.' | b',' | b'\''))
-    };
-    !text.iter().any(acts)
-        && text.split(|b| b.is_ascii_whitespace() || *b == b'+').filter(word).take(3).count() == 3
-}
-
 /// Which element is open, as far as its attributes mean something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Element {
@@ -184,7 +173,7 @@ fn walk_nested(bytes: &[u8], at: usize, start: Start, depth: usize, visit: &mut 
                 let span = open.at..range.end;
                 if open.sourced {
                     // Judged with its attributes.
-                } else if code.is_empty() || is_sentence(code) {
+                } else if code.is_empty() {
                     hit(&SCRIPT_EMPTY, span);
                 } else {
                     hit(&SCRIPT_TEXT, span);

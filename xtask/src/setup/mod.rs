@@ -5,6 +5,7 @@
 //! file with the reason, which the tests print when they skip.
 
 mod clients;
+mod doubles;
 mod dynamodb;
 mod emulator;
 mod packages;
@@ -37,6 +38,7 @@ const FOR_TESTS: &[Tool] = &[
     Tool { name: "go", stamp: clients::go_stamp, build: clients::go },
     Tool { name: "rust", stamp: clients::rust_stamp, build: clients::rust },
     Tool { name: "dynamodb", stamp: dynamodb::stamp, build: dynamodb::build },
+    Tool { name: "moto", stamp: doubles::moto_stamp, build: doubles::moto },
 ];
 
 /// What building the layer needs.
