@@ -98,6 +98,15 @@ pub(crate) fn inflate(coding: Coding, bytes: &[u8], limit: usize, out: &mut Vec<
     }
 }
 
+/// What bytes inflate to by the coding that a `Content-Encoding` names, as far as they go and up to `limit`; `None` where the name is of no
+/// known coding.
+#[must_use]
+pub fn inflated(name: &[u8], bytes: &[u8], limit: usize) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    inflate(Coding::of(name.trim_ascii())?, bytes, limit, &mut out);
+    Some(out)
+}
+
 fn drain(mut reader: impl Read, limit: usize, out: &mut Vec<u8>) -> End {
     let mut chunk = [0_u8; 8192];
     loop {

@@ -27,4 +27,5 @@ mod reader;
 mod sniff;
 mod xml;
 
+pub use inflate::inflated;
 pub use parts::{HttpParts, Options, Query, RawHttp, Text, http_request, read_http};

@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use picket_detection::{Catalogue, Detector, Signal};
+use picket_detection::{
+    Catalogue, Detector, Signal,
+    response::{ResponseSignal, all},
+};
 use picket_request::Anomaly;
 
 fn main() {
@@ -40,6 +43,19 @@ pub(crate) fn page() -> String {
     for detector in others() {
         page.push_str(&section(detector));
     }
+    page.push_str(
+        "\n## Answers\n\nWhat the handler's answer shows, alone or together with its request. An attack whose answer shows nothing was\n\
+         *attempted*; one that comes back unescaped, or about which the interpreter that it aims at complains, *reached* its target; one with\n\
+         an effect that only its success explains is *confirmed*. The heads below are those of `detection/src/response/watchers/`.\n\n\
+         | signal | seen when |\n|---|---|\n",
+    );
+    for signal in ResponseSignal::ALL {
+        page.push_str(&format!("| {} | {} |\n", signal.id(), signal.meaning()));
+    }
+    for watcher in all() {
+        let head = head_in("src/response/watchers", watcher.name);
+        page.push_str(&sectioned(&watcher.name.replace('_', "-"), &head));
+    }
     page
 }
 
@@ -55,8 +71,12 @@ fn anchor(detector: &Detector) -> String {
 }
 
 fn section(detector: &Detector) -> String {
-    let head = head(detector.name);
-    let mut text = format!("\n### {} {}\n\n", title(detector), detector.name.replace('_', "-"));
+    let name = format!("{} {}", title(detector), detector.name.replace('_', "-"));
+    sectioned(&name, &head(detector.name))
+}
+
+fn sectioned(name: &str, head: &str) -> String {
+    let mut text = format!("\n### {name}\n\n");
     for line in head.lines() {
         // The file's own headings stand two levels deeper here.
         match line.strip_prefix("# ") {
@@ -69,7 +89,11 @@ fn section(detector: &Detector) -> String {
 
 /// The `//!` lines of a detector's file.
 pub(crate) fn head(name: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/detectors");
+    head_in("src/detectors", name)
+}
+
+fn head_in(folder: &str, name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let file = [folder.join(format!("{name}.rs")), folder.join(name).join("mod.rs")]
         .into_iter()
         .find(|path| path.is_file());

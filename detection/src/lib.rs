@@ -24,6 +24,7 @@ mod memo;
 mod patches;
 mod paths;
 mod profile;
+pub mod response;
 mod scan;
 mod scratch;
 mod script;

@@ -18,3 +18,15 @@ pub const MEMO_SHORTEST: usize = 8;
 pub const MEMO_LONGEST: usize = 384;
 /// Headers that are remembered as clean.
 pub const MEMO_SLOTS: usize = 128;
+/// Bytes of an answer that the watchers read.
+pub const ANSWER_TEXT: usize = 1024 * 1024;
+/// Places that one watcher looks at more closely for one kind of evidence.
+pub const LOOKS: usize = 1024;
+/// Attacks of a request that are remembered until its answer.
+pub const ASKED_ATTACKS: usize = 32;
+/// Hostile spans of a request that are remembered until its answer …
+pub const NEEDLES: usize = 8;
+/// … and bytes of each.
+pub const NEEDLE: usize = 96;
+/// Longer values are not decoded again to remember a span of theirs.
+pub const NEEDLE_SOURCE: usize = 16 * 1024;

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use picket_detection::response::{Credential, OwnCredentials};
 use picket_lambda_event::{Hops, Options};
 use picket_policy::{BlockResponse, Policy};
 use picket_report::{Redactor, Sealer};
@@ -15,12 +16,14 @@ use picket_runtime_proxy::{Inspector, Proxy, ProxyConfig, desk::Desk};
 use serde_json::{Value, json};
 
 use crate::{
+    answers::Answers,
     cloud::{Cloud, config::Config},
     counters::Counters,
     guard::{Guard, Parts},
     log::{self, Log},
     metrics::Metrics,
     registration,
+    retreat::Retreat,
     settings::{LogLevel, Settings},
 };
 
@@ -51,8 +54,10 @@ pub async fn run(environment: Environment, desk: Desk) {
     let function = value_of("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
     let metrics = Arc::new(Metrics::new(settings.metrics, &settings.site, &function));
     let cloud = cloud_of(&settings, value_of, &log, &counters);
+    let policy = Arc::new(policy_of(&settings));
+    let retreat = Arc::new(Retreat::new(&policy, Arc::clone(&log)));
     let guard = Arc::new(Guard::new(Parts {
-        policy: policy_of(&settings),
+        policy,
         response: settings.response,
         read: Options {
             hops: Hops { trusted: settings.trusted_ranges.clone(), cdn: settings.cdn_ranges.clone() },
@@ -61,6 +66,15 @@ pub async fn run(environment: Environment, desk: Desk) {
         counters: Arc::clone(&counters),
         metrics: Arc::clone(&metrics),
         verdict_form: settings.verdict_form,
+        answers: Answers::new(
+            settings.answers,
+            own_credentials(value_of),
+            Arc::clone(&log),
+            Arc::clone(&counters),
+            Arc::clone(&retreat),
+        ),
+        retreat,
+        tags: settings.tags,
         version: env!("CARGO_PKG_VERSION"),
         redactor: redactor_of(&settings),
         cloud: cloud.clone(),
@@ -185,6 +199,17 @@ fn cloud_of(
     });
     let (log, counters) = (Arc::clone(log), Arc::clone(counters));
     Some(Arc::new(Cloud::new(config, sealer, settings.mode.to_string(), log, counters)))
+}
+
+/// Marks of the credentials of the function's role. The texts themselves are dropped.
+fn own_credentials(value_of: fn(&str) -> Option<String>) -> OwnCredentials {
+    let keys = [
+        (Credential::AccessKeyId, "AWS_ACCESS_KEY_ID"),
+        (Credential::SecretKey, "AWS_SECRET_ACCESS_KEY"),
+        (Credential::SessionToken, "AWS_SESSION_TOKEN"),
+    ];
+    let texts: Vec<_> = keys.into_iter().filter_map(|(of, key)| Some((of, value_of(key)?))).collect();
+    OwnCredentials::new(texts.iter().map(|(of, text)| (*of, text.as_bytes())))
 }
 
 /// Keeps what passes through this process out of core files and panic messages.

@@ -42,6 +42,16 @@ counters! {
     abuses,
     /// Reports to the engine that were given up.
     dropped,
+    /// Answers of the handler that were looked at.
+    answers,
+    /// Answers of the handler that a rule replaced.
+    replaced,
+    /// Answers that leak keys or errors.
+    leaks,
+    /// Attacks that reached their target, by what the answer shows.
+    reached,
+    /// Attacks that had their effect, by what the answer shows.
+    confirmed,
     /// Verdict lines that were not written because of the cap.
     lines_suppressed,
 }

@@ -15,35 +15,44 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 use picket_cloud_protocol::EventAction;
 use picket_detection::{Catalogue, Fuel, Outcome, Scratch, Tier, inspect};
-use picket_lambda_event::{Envelope, EventReader, Kind, Mode as Form, Options};
-use picket_policy::{Action, Facts, Mode, OnFailure, Policy, decide, exclude};
+use picket_lambda_event::{
+    Envelope, EventReader, Kind, Mode as Form, Options,
+    tags::{self, Tags},
+};
+use picket_policy::{Action, Facts, Mode, OnFailure, Policy, Verdict, decide, exclude};
 use picket_report::Redactor;
-use picket_request::{Anomaly, Request};
+use picket_request::{Anomaly, BlockAnswer, Request};
 use picket_runtime_proxy::{
-    Abuse, AnswerKind, Decision, Fault, Glance, InspectError, Inspector, Invocation, NextCall, PostKind,
-    SyntheticPost, Watch,
+    Abuse, AnswerDecision, AnswerKind, Decision, Fault, Glance, HeldAnswer, InspectError, Inspector,
+    Invocation, NextCall, Observation, PostKind, SyntheticPost, Watch,
 };
 use serde_json::json;
 
 use crate::{
+    answers::{Answers, Kept},
     cloud::{Cloud, Seen},
     counters::{Counters, count},
     log::Log,
     metrics::Metrics,
     profile::profile_of,
+    retreat::Retreat,
     settings::{LogLevel, ResponseForm, VerdictForm},
     verdict_line,
 };
 
 /// What a guard is made of.
 pub(crate) struct Parts {
-    pub(crate) policy: Policy,
+    pub(crate) policy: Arc<Policy>,
     pub(crate) response: ResponseForm,
     pub(crate) read: Options,
     pub(crate) log: Arc<Log>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) verdict_form: VerdictForm,
+    pub(crate) answers: Answers,
+    pub(crate) retreat: Arc<Retreat>,
+    /// Whether the handler gets tags.
+    pub(crate) tags: bool,
     pub(crate) version: &'static str,
     /// What leaves, and how it is redacted.
     pub(crate) redactor: Redactor,
@@ -123,7 +132,8 @@ impl Guard {
         let client = cloud.map(|cloud| cloud.recognise(request, redactor, attacked));
         let client_is_flagged = client.as_ref().is_some_and(|client| client.flagged);
         let facts = Facts { can_block: request.event.can_block, client_is_flagged };
-        let verdict = decide(policy, outcome.as_ref(), facts);
+        let mut verdict = decide(policy, outcome.as_ref(), facts);
+        self.parts.retreat.apply(&mut verdict);
         metrics.decided(started.elapsed());
         match &outcome {
             Some(_) => count(&counters.inspected),
@@ -133,6 +143,7 @@ impl Guard {
         let outcome = outcome.unwrap_or_default();
         let status = (verdict.action == Action::Block).then(|| policy.response.status());
         self.count_outcome(&outcome, verdict.action, attacked);
+        self.parts.retreat.note(request, &outcome, &verdict, attacked);
         if verdict.action != Action::Allow && log.wants(LogLevel::Warn)
             || attacked && log.wants(LogLevel::Info)
             || log.wants(LogLevel::Debug) && !outcome.findings.is_empty()
@@ -177,8 +188,64 @@ impl Guard {
         }
         match verdict.action {
             Action::Block => self.answer(invocation, &envelope),
-            Action::Allow | Action::WouldBlock => Decision::Forward,
+            Action::Allow | Action::WouldBlock => {
+                let checked = policy.checks.look(request, now.unwrap_or(0));
+                let decision = self.forward(invocation, event, &envelope, request, &outcome, &verdict);
+                let keep = policy.looks_at_answers().then_some(|request: Request, outcome: Outcome| Kept {
+                    policy: Arc::clone(policy),
+                    request,
+                    outcome,
+                    verdict,
+                    envelope,
+                    checked,
+                    now: now.unwrap_or(0),
+                });
+                self.parts.answers.asked(invocation, request, outcome, keep);
+                decision
+            }
         }
+    }
+
+    /// The event for the handler: as it came, or with tags.
+    fn forward(
+        &self,
+        invocation: &Invocation,
+        event: &Bytes,
+        envelope: &Envelope,
+        request: &Request,
+        outcome: &Outcome,
+        verdict: &Verdict,
+    ) -> Decision {
+        if !self.parts.tags {
+            return Decision::Forward;
+        }
+        let attacks = outcome.findings.iter().map(|finding| finding.signal.id());
+        let anomalies = request.anomalies.iter().map(|(anomaly, _)| anomaly.id());
+        let mut signals: Vec<&str> = Vec::new();
+        let given = verdict.signals.iter().map(|given| &*given.signal);
+        let words = verdict.tags.iter().map(|word| &**word);
+        for id in attacks.chain(given).chain(words).chain(anomalies) {
+            if !signals.contains(&id) {
+                signals.push(id);
+            }
+        }
+        let tags = Tags {
+            verdict: verdict.action.name(),
+            request_id: &invocation.key.request_id,
+            signals: &signals,
+        };
+        tags::tag(envelope.source(), event, Some(&tags))
+            .map_or(Decision::Forward, |event| Decision::Replace(Bytes::from(event)))
+    }
+
+    /// Remembers how the handler answers.
+    fn learn(&self, kind: AnswerKind) {
+        let form = match kind {
+            AnswerKind::Buffered => BUFFERED,
+            AnswerKind::Streamed => STREAMING,
+            AnswerKind::Error => return,
+        };
+        self.learned.store(form, Ordering::Relaxed);
     }
 
     fn count_outcome(&self, outcome: &Outcome, action: Action, attacked: bool) {
@@ -204,36 +271,47 @@ impl Guard {
             ResponseForm::Auto | ResponseForm::Buffered => Form::Buffered,
         };
         let block = self.parts.policy.response.answer(&invocation.key.request_id);
-        let Some(post) = picket_lambda_event::answer(envelope, &block, form) else {
-            return Decision::Forward;
-        };
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(post.content_type));
-        // The proxy names the mode itself, with the framing that goes with it.
-        let mut streaming = false;
-        for (name, value) in post.headers {
-            if name.eq_ignore_ascii_case(RESPONSE_MODE) {
-                streaming = value == "streaming";
-            } else if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-                headers.append(name, HeaderValue::from_static(value));
-            }
-        }
-        let kind = match post.kind {
-            Kind::Response => PostKind::Response { streaming },
-            Kind::Error => PostKind::Error,
-        };
-        Decision::Answer(SyntheticPost { kind, headers, body: Bytes::from(post.body) })
+        post(envelope, &block, form).map_or(Decision::Forward, Decision::Answer)
     }
+}
+
+/// What is posted in the handler's place; `None` where this source has no tested answer.
+fn post(envelope: &Envelope, block: &BlockAnswer, form: Form) -> Option<SyntheticPost> {
+    let post = picket_lambda_event::answer(envelope, block, form)?;
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(post.content_type));
+    // The proxy names the mode itself, with the framing that goes with it.
+    let mut streaming = false;
+    for (name, value) in post.headers {
+        if name.eq_ignore_ascii_case(RESPONSE_MODE) {
+            streaming = value == "streaming";
+        } else if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+    }
+    let kind = match post.kind {
+        Kind::Response => PostKind::Response { streaming },
+        Kind::Error => PostKind::Error,
+    };
+    Some(SyntheticPost { kind, headers, body: Bytes::from(post.body) })
 }
 
 impl Inspector for Guard {
     fn inspect(&self, invocation: &Invocation, event: &Bytes) -> Result<Decision, InspectError> {
-        if self.parts.policy.mode == Mode::Off {
+        let off = self.parts.policy.mode == Mode::Off;
+        if off && !self.parts.tags {
             return Ok(Decision::Forward);
         }
         let workspace = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut workspace = workspace.unwrap_or_else(|| Workspace::new(self.parts.read.clone()));
-        let decision = self.look(invocation, event, &mut workspace);
+        let decision = if off {
+            // A handler that reads tags must not read a client's.
+            let envelope = workspace.reader.read(event, &mut workspace.request, None);
+            tags::tag(envelope.source(), event, None)
+                .map_or(Decision::Forward, |event| Decision::Replace(Bytes::from(event)))
+        } else {
+            self.look(invocation, event, &mut workspace)
+        };
         // The event must not outlive its inspection: 6 MB of it would stay with a function of 128 MB.
         workspace.request.reset(Bytes::new());
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
@@ -268,22 +346,29 @@ impl Inspector for Guard {
         })
     }
 
-    fn watches(&self, _invocation: &Invocation) -> Watch {
-        // Only the form of the answer is wanted, and only until an answer has shown it.
-        if self.parts.response == ResponseForm::Auto && self.learned.load(Ordering::Relaxed) == UNKNOWN {
-            Watch::Status
-        } else {
-            Watch::Nothing
-        }
+    fn watches(&self, invocation: &Invocation) -> Watch {
+        // The form of the answer is wanted until an answer has shown it.
+        let learning =
+            self.parts.response == ResponseForm::Auto && self.learned.load(Ordering::Relaxed) == UNKNOWN;
+        self.parts.answers.watches(invocation).max(if learning { Watch::Status } else { Watch::Nothing })
     }
 
-    fn glanced(&self, _invocation: &Invocation, glance: Glance) {
-        let form = match glance.kind {
-            AnswerKind::Buffered => BUFFERED,
-            AnswerKind::Streamed => STREAMING,
-            AnswerKind::Error => return,
-        };
-        self.learned.store(form, Ordering::Relaxed);
+    fn glanced(&self, invocation: &Invocation, glance: Glance) {
+        self.learn(glance.kind);
+        self.parts.answers.glanced(invocation, glance);
+    }
+
+    fn answered(&self, invocation: &Invocation, observation: &Observation) {
+        self.learn(observation.kind);
+        self.parts.answers.answered(invocation, observation);
+    }
+
+    fn judge(&self, invocation: &Invocation, answer: &HeldAnswer) -> Result<AnswerDecision, InspectError> {
+        self.learn(AnswerKind::Buffered);
+        Ok(self.parts.answers.judge(invocation, answer, |kept, verdict| {
+            let response = verdict.answer.as_deref().unwrap_or(&kept.policy.response);
+            post(&kept.envelope, &response.answer(&invocation.key.request_id), Form::Buffered)
+        }))
     }
 
     fn before_next(&self, call: &NextCall<'_>) -> Option<picket_runtime_proxy::Hold> {
@@ -317,6 +402,11 @@ impl Inspector for Guard {
 
     fn abuse(&self, abuse: Abuse, invocation: Option<&Invocation>) {
         count(&self.parts.counters.abuses);
+        if abuse == Abuse::NextWhileOut
+            && let Some(invocation) = invocation
+        {
+            self.parts.answers.abused(invocation);
+        }
         let fields = [
             ("signal", json!(Anomaly::RuntimeApiAbuse.id())),
             ("abuse", json!(format!("{abuse:?}"))),

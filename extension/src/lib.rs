@@ -4,6 +4,8 @@
 //! Everything is handed on by argument: `main.rs` is the only reader of the environment.
 
 pub mod agent;
+mod answer_line;
+mod answers;
 mod cloud;
 mod counters;
 pub mod forms;
@@ -14,5 +16,7 @@ mod metrics;
 mod ocsf;
 mod profile;
 mod registration;
+mod retreat;
 pub mod settings;
+mod surroundings;
 mod verdict_line;

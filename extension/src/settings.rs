@@ -68,6 +68,31 @@ impl FromStr for Auth {
     }
 }
 
+/// Which of the handler's answers are looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WatchedAnswers {
+    /// Those to requests that carried a finding, and those that a rule looks at.
+    #[default]
+    Attacks,
+    /// Every one.
+    All,
+    /// None, but for what rules of the policy need.
+    Off,
+}
+
+impl FromStr for WatchedAnswers {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        match word.to_ascii_lowercase().as_str() {
+            "attacks" => Ok(Self::Attacks),
+            "all" => Ok(Self::All),
+            "off" => Ok(Self::Off),
+            _ => Err(()),
+        }
+    }
+}
+
 /// A text that is shown to nobody.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hidden(pub String);
@@ -370,6 +395,12 @@ settings! {
     /// The form of a block answer: `auto` learns it from the handler's answers. A function whose invoke mode is
     /// RESPONSE_STREAM should say `streaming`, so that its first block has the right form too.
     response: ResponseForm = "PICKET_RESPONSE", "auto, buffered or streaming", "auto", word;
+    /// Which of the handler's answers are looked at for leaks and for the effects of attacks: those to requests that carried
+    /// a finding, all, or none. What rules of the policy look at is looked at in any case.
+    answers: WatchedAnswers = "PICKET_ANSWERS", "attacks, all or off", "attacks", word;
+    /// Whether the handler gets the headers `x-picket-verdict`, `x-picket-request-id` and `x-picket-signals` with each event
+    /// that has headers. Headers of those names that a client sent are taken out then, in every mode.
+    tags: bool = "PICKET_TAGS", "true or false", "false", flag;
     /// The port on 127.0.0.1 on which Picket listens for the runtime.
     port: u16 = "PICKET_PORT", "a number from 1024 to 65535", "9187", |text| within(text, 1024, 65535);
     /// The Runtime API that Picket forwards to, as host:port; for another proxy behind Picket. Default: the address

@@ -49,9 +49,13 @@ impl Hops {
     /// The client where the platform names no peer but appends it to `X-Forwarded-For` (ALB: only the last hop is its
     /// own word).
     pub(crate) fn appended_client(&self, forwarded: &[&[u8]]) -> ClientAddr {
-        let last = forwarded.last().and_then(|value| value.rsplit(|byte| *byte == b',').next());
-        last.map_or_else(ClientAddr::default, |peer| self.client(peer, forwarded))
+        appended(forwarded).map_or_else(ClientAddr::default, |peer| self.client(peer, forwarded))
     }
+}
+
+/// The hop that was appended last.
+pub(crate) fn appended<'h>(forwarded: &[&'h [u8]]) -> Option<&'h [u8]> {
+    forwarded.last().and_then(|value| value.rsplit(|byte| *byte == b',').next())
 }
 
 fn contains(ranges: &[IpNet], addr: IpAddr) -> bool {
@@ -59,7 +63,7 @@ fn contains(ranges: &[IpNet], addr: IpAddr) -> bool {
 }
 
 /// An address as proxies write it: plain, with a port, or in brackets.
-fn parse(text: &[u8]) -> Option<IpAddr> {
+pub(crate) fn parse(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?.trim().trim_matches('"');
     let plain = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(text);
     plain

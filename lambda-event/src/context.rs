@@ -8,7 +8,11 @@ use picket_content::{
 };
 use picket_request::{ClientAddr, Request, Span, Trust};
 
-use crate::{client::Hops, limits, reader::Envelope};
+use crate::{
+    client::{self, Hops},
+    limits,
+    reader::Envelope,
+};
 
 /// An event as a predicate sees it.
 #[derive(Clone, Copy)]
@@ -244,6 +248,7 @@ impl<'c> Context<'c> {
     pub(crate) fn client_at(&mut self, peer: Span) {
         let forwarded = self.header_values("x-forwarded-for");
         let client = self.hops.client(self.request.bytes(peer), &forwarded);
+        self.request.peer = client::parse(self.request.bytes(peer));
         self.request.client = client;
     }
 
@@ -264,7 +269,10 @@ impl<'c> Context<'c> {
 
     /// The client that the platform appended to `X-Forwarded-For`.
     pub(crate) fn appended_client(&mut self, trust: Trust) {
-        let mut client = self.hops.appended_client(&self.header_values("x-forwarded-for"));
+        let forwarded = self.header_values("x-forwarded-for");
+        let mut client = self.hops.appended_client(&forwarded);
+        let peer = client::appended(&forwarded).and_then(client::parse);
+        self.request.peer = peer.filter(|_| trust == Trust::Platform);
         if trust == Trust::Unverified {
             client.trust = trust;
         }

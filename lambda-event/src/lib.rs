@@ -7,10 +7,13 @@
 mod answer;
 mod client;
 mod context;
+pub mod handler_body;
 mod leftovers;
 mod limits;
+mod members;
 mod reader;
 mod sources;
+pub mod tags;
 
 pub use answer::{Kind, Mode, SyntheticPost, answer};
 pub use client::Hops;

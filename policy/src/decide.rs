@@ -6,7 +6,7 @@ use picket_detection::Outcome;
 use picket_request::LocationId;
 
 use crate::{
-    Action, BlockLine, BlockResponse, Exclusion, Mode, OnFailure, Reason, Verdict,
+    Action, BlockLine, BlockResponse, Checks, Exclusion, Mode, OnFailure, Reason, Verdict,
     canonical::{Canonical, FORMAT},
     rules::{Rules, error::Broken, set::answer_of},
 };
@@ -40,6 +40,8 @@ pub struct Policy {
     pub floor_block_on: Option<BlockLine>,
     /// Its rules; only [`Policy::load`] makes other than none.
     pub rules: RuleBook,
+    /// What it checks besides its rules.
+    pub checks: Arc<Checks>,
 }
 
 /// The rules of a policy, checked and laid out; a copy shares them.
@@ -77,6 +79,7 @@ impl Policy {
             floor_mode: floor.and_then(|floor| floor.mode),
             floor_block_on: floor.and_then(|floor| floor.block_on),
             rules: RuleBook(Arc::new(Rules::load(canonical, &response)?)),
+            checks: Arc::new(Checks::load(canonical)?),
             response,
         })
     }

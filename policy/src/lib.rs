@@ -5,6 +5,7 @@
 
 mod block;
 pub mod canonical;
+mod checks;
 #[cfg(any(feature = "compile", test))]
 pub mod compile;
 mod decide;
@@ -14,9 +15,13 @@ mod draw;
 mod evaluate;
 mod exclusion;
 mod failure;
+pub mod fallback;
 mod field;
+mod forms;
+pub mod jwt;
 pub mod limits;
 mod mode;
+pub mod origin;
 pub mod rates;
 mod rules;
 mod subject;
@@ -26,6 +31,7 @@ mod verdict;
 mod words;
 
 pub use block::{BlockResponse, BlockStatusError};
+pub use checks::{Checked, Checks};
 pub use decide::{Facts, Policy, RuleBook, decide, exclude};
 pub use draw::draw;
 pub use exclusion::Exclusion;
@@ -33,5 +39,5 @@ pub use failure::OnFailure;
 pub use field::{Field, FieldKind, Phase};
 pub use mode::{BlockLine, Mode};
 pub use rules::{error::Broken, facts::Workspace};
-pub use subject::{Geo, Response, Seen, Subject, Surroundings};
+pub use subject::{Geo, Response, Seen, Subject, Surroundings, TrustedClaims};
 pub use verdict::{Action, Reason, RuleSignal, Verdict, WouldHave};

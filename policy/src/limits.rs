@@ -41,3 +41,19 @@ pub const STEPS: u64 = 1_000_000;
 pub const COUNTED_KEYS: usize = 16_384;
 /// Bytes of a signed bundle.
 pub const BUNDLE_BYTES: usize = CANONICAL_BYTES * 3 / 2 + 4_096;
+/// Bytes of a bearer token that is checked.
+pub const JWT_BYTES: usize = 16 * 1024;
+/// Keys of a set that tokens are checked with …
+pub const JWT_KEYS: usize = 64;
+/// … and how many of them are tried on one token.
+pub const JWT_KEY_TRIES: usize = 8;
+/// Claims of a token that rules can look at.
+pub const JWT_CLAIMS: usize = 256;
+/// Tokens of one request that are checked.
+pub const JWT_TOKENS: usize = 4;
+/// Digests of the edge's secret.
+pub const ORIGIN_DIGESTS: usize = 8;
+/// Values of the edge's header that are looked at.
+pub const ORIGIN_VALUES: usize = 16;
+/// Clients that are counted before blocking falls back to logging.
+pub const FALLBACK_CLIENTS: usize = 4_096;

@@ -23,6 +23,8 @@ pub struct Subject<'a> {
     pub geo: Geo,
     /// Signals that were seen by others than the detectors: of tokens, of the edge, of the answer.
     pub seen: &'a [Seen<'a>],
+    /// Which claims of bearer tokens can be looked at.
+    pub claims: TrustedClaims<'a>,
     /// The answer, once there is one.
     pub response: Option<&'a Response<'a>>,
 }
@@ -51,6 +53,18 @@ pub struct Geo {
     pub country: Option<[u8; 2]>,
     /// The number of its autonomous system.
     pub asn: Option<u32>,
+}
+
+/// Which claims of bearer tokens rules can look at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TrustedClaims<'a> {
+    /// All that stand in the request: the policy verifies no tokens.
+    #[default]
+    Unchecked,
+    /// None: there was no token, or one that failed.
+    Nowhere,
+    /// Those at this place, for instance `header.authorization`, whose tokens were verified.
+    At(&'a str),
 }
 
 /// A signal that was seen by others than the detectors.
@@ -87,6 +101,7 @@ impl<'a> Subject<'a> {
             place: Surroundings::default(),
             geo: Geo::default(),
             seen: &[],
+            claims: TrustedClaims::Unchecked,
             response: None,
         }
     }

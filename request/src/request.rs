@@ -2,7 +2,7 @@
 //!
 //! It is made to be used again: [`Request::reset`] keeps the memory, so that a clean request allocates next to nothing.
 
-use std::{fmt, ops::Range};
+use std::{fmt, net::IpAddr, ops::Range};
 
 use bytes::Bytes;
 
@@ -101,6 +101,8 @@ pub struct Request {
     pub event: EventSource,
     /// Who sent it.
     pub client: ClientAddr,
+    /// The address that the platform saw, before any hop is believed.
+    pub peer: Option<IpAddr>,
     /// HTTP method, empty where there is none.
     pub method: Span,
     /// Path of the request target as it came, empty where there is none.
@@ -150,6 +152,7 @@ impl Request {
         self.source = source;
         self.event = EventSource::default();
         self.client = ClientAddr::default();
+        self.peer = None;
         self.method = Span::EMPTY;
         self.path = Span::EMPTY;
         self.query = Span::EMPTY;

@@ -171,6 +171,7 @@ fn each_repeating_thing_has_its_fixture_and_each_fixture_its_thing() {
     let kinds = [
         ("detection/src/detectors", "detection/fixtures", ".toml"),
         ("detection/src/decoders", "detection/fixtures/decoders", ".toml"),
+        ("detection/src/response/watchers", "detection/fixtures/response", ".toml"),
         ("lambda-event/src/sources", "lambda-event/fixtures", ""),
     ];
     for (sources, fixtures, ending) in kinds {

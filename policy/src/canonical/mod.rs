@@ -6,7 +6,7 @@ mod model;
 
 pub use model::{
     Answer, Canonical, ClientRule, Comparison, Condition, Effect, Exclusion, FORMAT, Floor, GeoFiles,
-    KeyPart, List, Match, Override, Pattern, RateLimit, Redaction, Rule, Test, Text,
+    KeyPart, List, Match, Override, Pattern, RateLimit, Redaction, Rule, Test, Text, Tokens,
 };
 
 use crate::{limits, rules::error::Broken};

@@ -70,7 +70,7 @@ pub struct Canonical {
     pub redactions: Vec<Redaction>,
     /// How bearer tokens are verified.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub jwt: Option<serde_json::Value>,
+    pub jwt: Option<Tokens>,
     /// What shows that a request came through the owner's edge.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub origin_lock: Option<serde_json::Value>,
@@ -80,6 +80,18 @@ pub struct Canonical {
     /// What differs for some functions and paths.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub overrides: Vec<Override>,
+}
+
+/// How bearer tokens are verified: what [`crate::jwt::Config`] reads.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tokens(pub serde_json::Value);
+
+impl std::fmt::Debug for Tokens {
+    /// Nothing of it: some keys are secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tokens")
+    }
 }
 
 /// How a block is answered.

@@ -131,7 +131,7 @@ impl Compiler<'_> {
             rules,
             rate_limits,
             redactions: self.redactions(),
-            jwt: self.jwt(read_file),
+            jwt: self.jwt(read_file).map(canonical::Tokens),
             origin_lock: document.origin_lock.as_ref().and_then(|lock| serde_json::to_value(lock).ok()),
             fallback: document.fallback.as_ref().and_then(|fallback| serde_json::to_value(fallback).ok()),
             overrides: document.overrides.iter().map(override_of).collect(),

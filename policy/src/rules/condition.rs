@@ -1,5 +1,9 @@
 //! Conditions, ready to be asked about a request.
 
+use std::{collections::HashSet, sync::Arc};
+
+use picket_detection::response::ResponseSignal;
+
 use super::{
     error::Broken,
     facts::{Facts, name_hash},
@@ -85,10 +89,22 @@ impl Condition {
         }
     }
 
+    /// Whether it asks for a signal that is one of these, and for no other.
+    pub(crate) fn reads_only(&self, signals: &HashSet<Arc<str>>) -> bool {
+        let mut found = false;
+        self.tests(&mut |test| {
+            let texts = test.value.as_ref().and_then(Matcher::texts);
+            let among = |text: &&[u8]| std::str::from_utf8(text).is_ok_and(|text| signals.contains(text));
+            found |= test.field == Field::Signal
+                && texts.is_some_and(|texts| !texts.is_empty() && texts.iter().all(among));
+        });
+        found
+    }
+
     /// From when on it can be judged.
     pub(crate) fn phase(&self) -> Phase {
         let mut phase = Phase::Request;
-        self.tests(&mut |test| phase = phase.max(test.field.phase()));
+        self.tests(&mut |test| phase = phase.max(test.phase()));
         phase
     }
 }
@@ -106,6 +122,21 @@ const fn folding(field: Field) -> Folding {
 }
 
 impl Test {
+    /// From when on it can be judged: a test of nothing but signals of answers waits for the answer.
+    fn phase(&self) -> Phase {
+        let texts = self.value.as_ref().and_then(Matcher::texts);
+        let of_answers = |texts: &Vec<&[u8]>| {
+            let known =
+                |text: &&[u8]| ResponseSignal::ALL.iter().any(|signal| signal.id().as_bytes() == *text);
+            !texts.is_empty() && texts.iter().all(known)
+        };
+        if self.field == Field::Signal && texts.as_ref().is_some_and(of_answers) {
+            Phase::Response
+        } else {
+            self.field.phase()
+        }
+    }
+
     fn load(test: &canonical::Test, shelf: &Shelf, place: &str) -> Result<Self, Broken> {
         let field = test.field;
         if test.name.is_some() && field.kind() != FieldKind::Named {

@@ -15,7 +15,7 @@ use super::{
     matcher::Matcher,
     value::Value,
 };
-use crate::{Field, Subject, limits};
+use crate::{Field, Subject, TrustedClaims, limits};
 
 /// Memory that evaluations use again.
 #[derive(Debug, Default)]
@@ -59,6 +59,9 @@ pub(crate) fn lay_out(workspace: &mut Workspace, subject: &Subject<'_>, needs: N
     if needs.named {
         for (index, value) in request.values().iter().enumerate() {
             let Some(field) = field_of(value.place) else { continue };
+            if field == Field::JwtClaim && !is_trusted(subject, value.location) {
+                continue;
+            }
             let name = last_key(field, request.bytes(value.name));
             let Ok(index) = u32::try_from(index) else { break };
             workspace.named.push(Named { field, hash: name_hash(field, name), index });
@@ -67,6 +70,19 @@ pub(crate) fn lay_out(workspace: &mut Workspace, subject: &Subject<'_>, needs: N
     }
     if workspace.named.capacity() > 4096 {
         workspace.named.shrink_to(1024);
+    }
+}
+
+/// Whether a claim stands where rules can look at claims.
+fn is_trusted(subject: &Subject<'_>, location: LocationId) -> bool {
+    match subject.claims {
+        TrustedClaims::Unchecked => true,
+        TrustedClaims::Nowhere => false,
+        TrustedClaims::At(place) => {
+            let location = subject.request.render(location);
+            // The word behind the place says that it is the token's, as in `header.authorization(jwt).claims.sub`.
+            location.strip_prefix(place).is_some_and(|rest| rest.starts_with('('))
+        }
     }
 }
 

@@ -123,6 +123,7 @@ impl Rules {
                 request.push(rule);
             }
         }
+        postpone(&mut request, &mut response)?;
         let mut limits = Vec::with_capacity(policy.rate_limits.len());
         for limit in &policy.rate_limits {
             let limit = Limit::load(limit, &shelf, usual)?;
@@ -161,6 +162,38 @@ impl Rules {
             needs.named |= limit.wants_names();
         }
         needs
+    }
+}
+
+/// Moves the rules that read signals which only rules about answers give behind the answer, where they can be judged.
+fn postpone(request: &mut Vec<Rule>, response: &mut Vec<Rule>) -> Result<(), Broken> {
+    loop {
+        let given =
+            |rules: &[Rule]| -> HashSet<Arc<str>> {
+                let effects = rules.iter().flat_map(|rule| &rule.effects);
+                effects
+                    .filter_map(|effect| {
+                        if let Effect::Signal(signal) = effect { Some(Arc::clone(signal)) } else { None }
+                    })
+                    .collect()
+            };
+        let (early, mut late) = (given(request), given(response));
+        late.retain(|signal| !early.contains(signal));
+        let waits = |rule: &Rule| !late.is_empty() && rule.condition.reads_only(&late);
+        let (waiting, ready): (Vec<_>, Vec<_>) = std::mem::take(request).into_iter().partition(waits);
+        *request = ready;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        for rule in waiting {
+            if rule.effects.iter().any(|effect| matches!(effect, Effect::Allow)) {
+                return Err(Broken::wrong(
+                    &rule.id,
+                    "it allows a request that the handler has answered already",
+                ));
+            }
+            response.push(rule);
+        }
     }
 }
 

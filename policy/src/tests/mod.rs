@@ -1,5 +1,6 @@
 //! Tests of the whole way: a document is compiled, written, read back, loaded, and judges requests.
 
+mod answers;
 mod canonical;
 mod conditions;
 mod precedence;

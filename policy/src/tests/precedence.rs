@@ -268,7 +268,7 @@ fn sampling_stores_its_share_and_a_logging_rule_logs_it() {
 #[test]
 fn an_origin_lock_is_a_rule_on_its_signal() {
     let policy = policy(
-        &json!({"originLock": {"header": "x-origin", "sha256": "00", "then": {"block": {"status": 403}}}}),
+        &json!({"originLock": {"header": "x-origin", "sha256": "0".repeat(64), "then": {"block": {"status": 403}}}}),
     );
     let request = Ask::get("/").request();
     let mut subject = crate::Subject::new(&request, super::NOW);
