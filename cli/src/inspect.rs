@@ -9,11 +9,14 @@ use std::{
 use picket_detection::Outcome;
 use picket_request::Request;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::{
-    corpus,
+    allow, corpus,
     error::CliError,
     explain::{Explained, explain},
+    judge::{Circumstances, Judge, now},
+    policy::{Loaded, policy_of},
     verdict::{BlockOn, Inspector, blocks},
 };
 
@@ -34,6 +37,12 @@ pub(crate) struct Arguments {
     /// The tier from which on a request is blocked.
     #[arg(long, value_enum, default_value_t)]
     block_on: BlockOn,
+    /// Explains what this policy does: a policy file, or what `picket policy build` wrote.
+    #[arg(long, conflicts_with_all = ["requests", "block_on"])]
+    policy: Option<PathBuf>,
+    /// The function that the event is for.
+    #[arg(long, default_value = "", requires = "policy")]
+    function: String,
     /// Prints JSON, one object a line.
     #[arg(long)]
     json: bool,
@@ -55,6 +64,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
     let Some(path) = &arguments.requests else {
         let event = read_event(arguments.event.as_deref())?;
+        if let Some(policy) = &arguments.policy {
+            return under_policy(arguments, &mut out, policy, event.into());
+        }
         let (outcome, us) = inspector.inspect_event(&event.into());
         let name = inspector.request.event.name;
         return report(arguments, &mut out, &inspector.request, &outcome, name, us);
@@ -73,6 +85,44 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         let id = format!("{} ({} {})", row.id, row.label, row.class);
         report(arguments, &mut out, &inspector.request, &outcome, &id, us)?;
     }
+    Ok(())
+}
+
+/// The same event under a policy: what is found, what becomes of it, and what would let it pass.
+fn under_policy(
+    arguments: &Arguments,
+    out: &mut impl Write,
+    path: &Path,
+    event: bytes::Bytes,
+) -> Result<(), CliError> {
+    let loaded = match path.extension() {
+        Some(extension) if extension == "policy" || extension == "json" => None,
+        _ => Some(Loaded::read(path)?),
+    };
+    let policy = match &loaded {
+        Some(loaded) => loaded.policy()?,
+        None => policy_of(path)?,
+    };
+    let circumstances =
+        Circumstances { function: arguments.function.clone(), now: now(), ..Circumstances::default() };
+    let mut judge = Judge::new();
+    let judged = judge.judge(&policy, &event, &circumstances, None);
+    let document = loaded.as_ref().map(|loaded| &loaded.file.document);
+    let verdict = allow::explain(&judged, &judge.request, &policy, document);
+    let findings = explain(&judge.request, &judged.outcome);
+    if arguments.json {
+        let report = json!({
+            "event": judge.request.event.name, "findings": findings, "policy": verdict,
+            "excluded": judged.verdict.excluded,
+        });
+        writeln!(out, "{report}")?;
+        return Ok(());
+    }
+    writeln!(out, "{}: {} findings", judge.request.event.name, findings.len())?;
+    for finding in &findings {
+        write!(out, "{}", finding.text())?;
+    }
+    write!(out, "{}", verdict.text())?;
     Ok(())
 }
 

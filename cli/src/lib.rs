@@ -2,4 +2,5 @@
 //!
 //! It is a library so that the parser can be fuzzed. It may not know the command line.
 
+pub mod policy_docs;
 pub mod policy_file;

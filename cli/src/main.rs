@@ -3,14 +3,18 @@
 //! Each subcommand is one module. It is the place for arguments and for turning errors into an exit status; what a
 //! verdict is may not be decided here.
 
+mod allow;
 mod corpus;
 mod envelope;
 mod error;
 mod explain;
 mod explain_upload;
 mod inspect;
+mod judge;
 mod learning;
 mod pad;
+mod policy;
+mod replay;
 mod score;
 mod scramble;
 mod seal;
@@ -37,6 +41,11 @@ enum Command {
     Score(score::Arguments),
     /// Explains what is found in one request.
     Inspect(inspect::Arguments),
+    /// Builds, checks, signs and describes policy files.
+    #[command(subcommand)]
+    Policy(policy::Arguments),
+    /// Says about which of many events another policy would decide differently.
+    Replay(replay::Arguments),
     /// Says what the log of mode `log` teaches: what would be blocked, what looks false, and whether blocking is safe.
     Report(learning::Arguments),
     /// Checks a layer's zip against the digest that its sources give.
@@ -53,6 +62,8 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Score(arguments) => score::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Policy(arguments) => policy::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Report(arguments) => learning::run(&arguments),
         Command::VerifyLayer(arguments) => verify_layer::run(&arguments),
         Command::ExplainUpload(arguments) => explain_upload::run(&arguments),

@@ -10,6 +10,8 @@ use crate::command;
 const PAGES: &[(&str, &str, &str)] = &[
     ("picket-extension", "settings_page", "docs/settings.md"),
     ("picket-detection", "signals_page", "docs/signals.md"),
+    ("picket-cli", "policy_schema", "docs/policy.schema.json"),
+    ("picket-cli", "policy_keys", "docs/policy-keys.md"),
 ];
 
 /// Writes every generated page.

@@ -33,17 +33,19 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    pub(crate) fn new(severity: Severity, message: impl Into<String>, span: Range<usize>) -> Self {
+    /// A message about these bytes.
+    #[must_use]
+    pub fn at(severity: Severity, message: impl Into<String>, span: Range<usize>) -> Self {
         let message = message.into();
         Self { severity, message, span, label: None, related: None, help: Vec::new() }
     }
 
     pub(crate) fn error(message: impl Into<String>, span: Range<usize>) -> Self {
-        Self::new(Severity::Error, message, span)
+        Self::at(Severity::Error, message, span)
     }
 
     pub(crate) fn warning(message: impl Into<String>, span: Range<usize>) -> Self {
-        Self::new(Severity::Warning, message, span)
+        Self::at(Severity::Warning, message, span)
     }
 
     pub(crate) fn related(mut self, span: Range<usize>, label: impl Into<String>) -> Self {

@@ -8,7 +8,11 @@ mod tree;
 
 use std::ops::Range;
 
-use picket_policy::document::{self, Document, Path, Problem, Step};
+use picket_policy::{
+    canonical::Canonical,
+    compile::{self, ReadFile},
+    document::{self, Document, Path, Problem, Step},
+};
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use tree::LARGEST;
@@ -39,6 +43,25 @@ impl PolicyFile {
             return Ok(file);
         }
         Err(in_order(problems.into_iter().map(|problem| file.diagnostic(problem)).collect()))
+    }
+
+    /// Compiles the document. `read_file` reads what it names: files beside the policy's.
+    ///
+    /// # Errors
+    /// What only compiling shows: a file that is not there, a pattern that is too large.
+    pub fn compile(&self, read_file: ReadFile<'_>) -> Result<Canonical, Vec<Diagnostic>> {
+        compile::compile(&self.document, read_file).map_err(|problems| {
+            let diagnostic = |problem: compile::Problem| {
+                let (message, help) = match problem.message.split_once("; ") {
+                    Some((message, help)) => (message.to_owned(), Some(help.to_owned())),
+                    None => (problem.message, None),
+                };
+                let span = self.locate(&path_of(&problem.place));
+                let help = help.into_iter().collect();
+                Diagnostic { help, ..Diagnostic::at(Severity::Error, message, span) }
+            };
+            problems.into_iter().map(diagnostic).collect()
+        })
     }
 
     /// What is probably not meant, though it can be used. `now` is in seconds since 1970.
@@ -97,6 +120,18 @@ impl PolicyFile {
         }
         diagnostic
     }
+}
+
+/// A place as the compiler writes it: `rules[3].when.all[0].matches`.
+fn path_of(place: &str) -> Path {
+    let mut path = Path::default();
+    for part in place.split(['.', '[']) {
+        path = match part.strip_suffix(']').and_then(|digits| digits.parse().ok()) {
+            Some(index) => path.index(index),
+            None => path.key(part),
+        };
+    }
+    path
 }
 
 /// Whether a value is a block of several lines, for which its key stands in a message.

@@ -311,7 +311,7 @@ impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (unit, millis) = DURATION_UNITS
             .iter()
-            .find(|(_, millis)| self.0 >= *millis && self.0 % millis == 0)
+            .find(|(_, millis)| self.0 >= *millis && self.0.is_multiple_of(*millis))
             .unwrap_or(&("ms", 1));
         write!(f, "{}{unit}", self.0 / millis)
     }

@@ -76,7 +76,9 @@ impl<'a> Linter<'a> {
 
     fn head(&mut self) {
         let (document, root) = (self.document(), Path::default());
-        if document.ramp.is_some_and(|ramp| ramp.get() == 0) && document.mode == Some(Mode::Block) {
+        let ramped = document.overrides.iter().any(|other| other.ramp.is_some_and(|ramp| ramp.get() > 0));
+        if document.ramp.is_some_and(|ramp| ramp.get() == 0) && document.mode == Some(Mode::Block) && !ramped
+        {
             let help = "write `mode: log`, or a ramp above 0";
             self.warn(&root.key("ramp"), "a ramp of 0 blocks nothing", help);
         }

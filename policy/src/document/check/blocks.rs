@@ -146,7 +146,7 @@ impl Checker<'_> {
                 self.report(path.clone(), format!("a {key} that any response is")).help =
                     Some("add `status: 302`, or `headers`".to_owned());
             }
-            for (index, status) in outcome.status.iter().flat_map(|all| all.as_slice()).enumerate() {
+            for (index, status) in outcome.status.iter().flat_map(OneOrMany::as_slice).enumerate() {
                 if !(100..=599).contains(status) {
                     self.report(
                         path.key("status").index(index),
@@ -199,7 +199,7 @@ impl Checker<'_> {
             }
             _ => {}
         }
-        for (index, digest) in lock.sha256.iter().flat_map(|all| all.as_slice()).enumerate() {
+        for (index, digest) in lock.sha256.iter().flat_map(OneOrMany::as_slice).enumerate() {
             if digest.len() != 64 || !digest.bytes().all(|b| b.is_ascii_hexdigit()) {
                 self.report(path.key("sha256").index(index), "this is no SHA-256 in hexadecimal").help =
                     Some("it has 64 digits; never write the secret itself".to_owned());

@@ -1,7 +1,7 @@
 //! Checks of the file's own cases.
 
 use super::{Checker, Path};
-use crate::document::{Case, Expectation, instant};
+use crate::document::{Case, Expectation, OneOrMany, instant};
 
 const SOURCES: &[&str] = &["http-v2", "rest-v1", "function-url", "alb", "lattice-v2"];
 
@@ -58,7 +58,7 @@ impl Checker<'_> {
         for (key, names) in
             [("shouldMatch", &expect.should_match), ("shouldNotMatch", &expect.should_not_match)]
         {
-            for (index, id) in names.iter().flat_map(|all| all.as_slice()).enumerate() {
+            for (index, id) in names.iter().flat_map(OneOrMany::as_slice).enumerate() {
                 ids.push((place.key(key).index(index), id));
             }
         }
@@ -70,7 +70,7 @@ impl Checker<'_> {
             }
         }
         for (key, names) in [("signals", &expect.signals), ("noSignals", &expect.no_signals)] {
-            for (index, name) in names.iter().flat_map(|all| all.as_slice()).enumerate() {
+            for (index, name) in names.iter().flat_map(OneOrMany::as_slice).enumerate() {
                 self.signal(place.key(key).index(index), name);
             }
         }

@@ -1,0 +1,174 @@
+//! One event and a policy: the verdict, as the agent gives it.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use picket_detection::{Catalogue, Fuel, Outcome, Profile, Scratch, inspect};
+use picket_lambda_event::{EventReader, Options};
+use picket_policy::{
+    Action, Policy, Response, Subject, Surroundings, Verdict, Workspace,
+    rates::{KeySecret, Rates},
+};
+use picket_request::Request;
+use serde_json::Value;
+
+/// What is known of an event besides its bytes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Circumstances {
+    /// The function's name.
+    pub(crate) function: String,
+    /// Seconds since 1970.
+    pub(crate) now: u64,
+    /// The invocation's id, by which ramp and samples are drawn.
+    pub(crate) request_id: String,
+}
+
+/// What the handler answered.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Answered {
+    pub(crate) status: Option<u16>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) bytes: u64,
+    pub(crate) took_ms: u64,
+}
+
+/// A verdict with what it was given on.
+pub(crate) struct Judged {
+    pub(crate) verdict: Verdict,
+    /// The verdict on the answer, where there is one.
+    pub(crate) after: Option<Verdict>,
+    /// What was found, without what the policy excludes.
+    pub(crate) outcome: Outcome,
+}
+
+impl Judged {
+    /// What became of it in the end.
+    pub(crate) fn action(&self) -> Action {
+        match &self.after {
+            Some(after) if after.action != Action::Allow => after.action,
+            _ => self.verdict.action,
+        }
+    }
+
+    /// The rule that decided.
+    pub(crate) fn rule(&self) -> Option<&str> {
+        let after = self.after.as_ref().and_then(|after| after.rule.as_deref());
+        after.or(self.verdict.rule.as_deref())
+    }
+
+    /// Signals that rules raised.
+    pub(crate) fn raised(&self) -> impl Iterator<Item = &str> {
+        let after = self.after.iter().flat_map(|after| &after.signals);
+        self.verdict.signals.iter().chain(after).map(|given| &*given.signal)
+    }
+}
+
+/// Gives verdicts, and counts for rate limits from one to the next.
+pub(crate) struct Judge {
+    catalogue: Catalogue,
+    scratch: Scratch,
+    reader: EventReader,
+    rates: Rates,
+    workspace: Workspace,
+    /// The request that was judged last.
+    pub(crate) request: Request,
+}
+
+impl Judge {
+    pub(crate) fn new() -> Self {
+        Self {
+            catalogue: Catalogue::built_in(),
+            scratch: Scratch::default(),
+            reader: EventReader::new(Options::default()),
+            // Nothing of this process leaves it, so any secret will do.
+            rates: Rates::new(KeySecret::new(b"picket on the command line")),
+            workspace: Workspace::default(),
+            request: Request::default(),
+        }
+    }
+
+    /// Forgets what was counted.
+    pub(crate) fn forget(&mut self) {
+        self.rates.clear();
+    }
+
+    pub(crate) fn judge(
+        &mut self,
+        policy: &Policy,
+        event: &Bytes,
+        circumstances: &Circumstances,
+        answered: Option<&Answered>,
+    ) -> Judged {
+        self.reader.read(event, &mut self.request, Some(circumstances.now));
+        let bytes = self.request.values().iter().map(|value| value.text.len()).sum();
+        let fuel = Fuel::for_bytes(bytes);
+        let mut outcome =
+            inspect(&self.catalogue, &self.request, &Profile::default(), &mut self.scratch, fuel);
+        let place = Place::of(event);
+        let mut subject = Subject::new(&self.request, circumstances.now);
+        subject.request_id = &circumstances.request_id;
+        subject.place = Surroundings {
+            function: &circumstances.function,
+            account: &place.account,
+            stage: place.stage.as_bytes(),
+            path_template: place.template.as_bytes(),
+            scheme: &place.scheme,
+            ..Surroundings::default()
+        };
+        let verdict = policy.evaluate(&subject, Some(&mut outcome), &mut self.rates, &mut self.workspace);
+        let after = answered.filter(|_| verdict.action != Action::Block).map(|answered| {
+            let headers: Vec<(&[u8], &[u8])> =
+                answered.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+            let response = Response {
+                status: answered.status,
+                headers: &headers,
+                bytes: answered.bytes,
+                took_ms: answered.took_ms,
+            };
+            let subject = Subject { response: Some(&response), ..subject };
+            policy.respond(&subject, &outcome, &verdict, &mut self.workspace)
+        });
+        Judged { verdict, after, outcome }
+    }
+}
+
+/// What an event says of the API that it came through.
+#[derive(Default)]
+struct Place {
+    account: String,
+    stage: String,
+    template: String,
+    scheme: String,
+}
+
+impl Place {
+    fn of(event: &[u8]) -> Self {
+        let Ok(event) = serde_json::from_slice::<Value>(event) else { return Self::default() };
+        let context = event.get("requestContext").unwrap_or(&Value::Null);
+        let text =
+            |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let route = text(&event, "routeKey");
+        let template = match route.split_once(' ') {
+            Some((_, path)) => path.to_owned(),
+            None => text(&event, "resource"),
+        };
+        let forwarded = event.get("headers").map(|headers| text(headers, "x-forwarded-proto"));
+        Self {
+            account: text(context, "accountId"),
+            stage: text(context, "stage"),
+            template,
+            scheme: forwarded.filter(|scheme| !scheme.is_empty()).unwrap_or_else(|| "https".to_owned()),
+        }
+    }
+}
+
+/// Seconds since 1970, at this moment.
+pub(crate) fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+/// A file's name for messages.
+pub(crate) fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

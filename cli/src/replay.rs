@@ -1,0 +1,246 @@
+//! `picket replay`: what another policy would have done about events that were seen, before it does it to anybody.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{BufRead, BufReader, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+use picket_policy::{Exclusion, Policy, Reason};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    error::CliError,
+    judge::{Circumstances, Judge, Judged, now},
+    policy::policy_of,
+};
+
+/// A line that is longer holds no event: the platform's largest has 6 MB.
+const LONGEST_LINE: u64 = 16 << 20;
+/// Examples that a group keeps.
+const EXAMPLES: usize = 5;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// A folder of events as `.json` files, or a file with one event a line (also gzipped). Events may stand in an object
+    /// under `event`, beside `time` and `function`.
+    #[arg(long)]
+    events: PathBuf,
+    /// The policy that holds: a policy file, or what `picket policy build` wrote.
+    #[arg(long)]
+    policy: PathBuf,
+    /// The policy to compare with.
+    #[arg(long)]
+    against: PathBuf,
+    /// The function that the events are for, where they do not say.
+    #[arg(long, default_value = "")]
+    function: String,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+    /// Ends with a failure where verdicts differ.
+    #[arg(long)]
+    exit_code: bool,
+}
+
+/// What one policy did.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Decided {
+    verdict: &'static str,
+    reason: &'static str,
+    /// The rule or rate limit.
+    rule: Option<String>,
+    /// The signal and where it was seen, indices as `[*]`.
+    signal: Option<String>,
+    parameter: Option<String>,
+}
+
+impl Decided {
+    fn of(judge: &Judge, judged: &Judged) -> Self {
+        let finding = match judged.verdict.reason {
+            Reason::Finding(index) => judged.outcome.findings.get(index),
+            _ => None,
+        };
+        let place = finding.map(|finding| {
+            let written = Exclusion::of(finding.signal, &judge.request.render(finding.location));
+            written.split_once('@').map(|(_, place)| place.to_owned()).unwrap_or_default()
+        });
+        Self {
+            verdict: judged.action().name(),
+            reason: judged.verdict.reason.name(),
+            rule: judged.rule().map(str::to_owned),
+            signal: finding.map(|finding| finding.signal.id().to_owned()),
+            parameter: place,
+        }
+    }
+
+    fn words(&self) -> String {
+        match (&self.rule, &self.signal, &self.parameter) {
+            (Some(rule), _, _) => format!("rule {rule}"),
+            (None, Some(signal), Some(parameter)) => format!("{signal} at {parameter}"),
+            _ => self.reason.to_owned(),
+        }
+    }
+}
+
+/// Events about which both policies differ in the same way.
+#[derive(Serialize)]
+struct Group {
+    from: Decided,
+    to: Decided,
+    count: u64,
+    examples: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    events: u64,
+    /// Files and lines that hold no event.
+    skipped: u64,
+    differ: u64,
+    /// How often each pair of verdicts came, also where both are the same.
+    verdicts: BTreeMap<String, u64>,
+    groups: Vec<Group>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    let (old, new) = (policy_of(&arguments.policy)?, policy_of(&arguments.against)?);
+    // Each has counts of its own: what one blocks, the other counts.
+    let mut sides = [(Judge::new(), old), (Judge::new(), new)];
+    let mut groups: BTreeMap<(Decided, Decided), (u64, Vec<String>)> = BTreeMap::new();
+    let (mut events, mut skipped, mut verdicts) = (0, 0, BTreeMap::new());
+    each_event(&arguments.events, &mut |name, text| {
+        let Some((event, mut circumstances)) = recorded(&text) else {
+            skipped += 1;
+            return;
+        };
+        events += 1;
+        circumstances.request_id = name.to_owned();
+        if circumstances.function.is_empty() {
+            circumstances.function.clone_from(&arguments.function);
+        }
+        let [from, to] = sides.each_mut().map(|side| decide(side, &event, &circumstances));
+        *verdicts.entry(format!("{} > {}", from.verdict, to.verdict)).or_default() += 1;
+        if from.verdict != to.verdict {
+            let (count, examples) = groups.entry((from, to)).or_default();
+            *count += 1;
+            if examples.len() < EXAMPLES {
+                examples.push(name.to_owned());
+            }
+        }
+    })?;
+    let mut groups: Vec<Group> = groups
+        .into_iter()
+        .map(|((from, to), (count, examples))| Group { from, to, count, examples })
+        .collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+    let differ = groups.iter().map(|group| group.count).sum();
+    let report = Report { events, skipped, differ, verdicts, groups };
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        serde_json::to_writer(&mut out, &report)?;
+        writeln!(out)?;
+    } else {
+        print(&mut out, &report)?;
+    }
+    if arguments.exit_code && differ > 0 {
+        return Err(CliError::Refused(format!("{differ} of {events} verdicts differ")));
+    }
+    Ok(())
+}
+
+fn decide((judge, policy): &mut (Judge, Policy), event: &Bytes, circumstances: &Circumstances) -> Decided {
+    let judged = judge.judge(policy, event, circumstances, None);
+    Decided::of(judge, &judged)
+}
+
+fn print(out: &mut impl Write, report: &Report) -> Result<(), CliError> {
+    writeln!(out, "{} events, {} verdicts differ", report.events, report.differ)?;
+    if report.skipped > 0 {
+        writeln!(out, "{} files or lines hold no event and were left out", report.skipped)?;
+    }
+    for (pair, count) in &report.verdicts {
+        writeln!(out, "  {count:>8}  {pair}")?;
+    }
+    for group in &report.groups {
+        writeln!(out)?;
+        writeln!(
+            out,
+            "{} > {}: {} ({} > {})",
+            group.from.verdict,
+            group.to.verdict,
+            group.count,
+            group.from.words(),
+            group.to.words()
+        )?;
+        for example in &group.examples {
+            writeln!(out, "    {example}")?;
+        }
+    }
+    Ok(())
+}
+
+/// An event, and what is said beside it.
+fn recorded(text: &[u8]) -> Option<(Bytes, Circumstances)> {
+    let value: Value = serde_json::from_slice(text).ok()?;
+    let object = value.as_object()?;
+    let mut circumstances = Circumstances { now: now(), ..Circumstances::default() };
+    let Some(event) = object.get("event").filter(|event| event.is_object() || event.is_string()) else {
+        // A verdict line says what was decided; the event itself is not in it.
+        let is_event = !(object.contains_key("verdict") && object.contains_key("signals"));
+        return is_event.then(|| (Bytes::copy_from_slice(text), circumstances));
+    };
+    if let Some(time) = object.get("time").and_then(Value::as_u64) {
+        circumstances.now = time;
+    }
+    if let Some(function) = object.get("function").and_then(Value::as_str) {
+        function.clone_into(&mut circumstances.function);
+    }
+    let bytes =
+        event.as_str().map_or_else(|| event.to_string().into_bytes(), |text| text.as_bytes().to_vec());
+    Some((bytes.into(), circumstances))
+}
+
+/// Calls `each` for every file of a folder, in the order of their names, or for every line of a file.
+fn each_event(path: &Path, each: &mut dyn FnMut(&str, Vec<u8>)) -> Result<(), CliError> {
+    let failed = |path: &Path, error| CliError::File { path: path.to_owned(), error };
+    if path.is_dir() {
+        let mut files: Vec<PathBuf> = fs::read_dir(path)
+            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
+            .map_err(|error| failed(path, error))?;
+        files.retain(|file| {
+            let name = file.to_string_lossy();
+            name.ends_with(".json") && !name.ends_with(".expect.json")
+        });
+        files.sort();
+        for file in files {
+            let text = fs::read(&file).map_err(|error| failed(&file, error))?;
+            each(&file.display().to_string(), text);
+        }
+        return Ok(());
+    }
+    let file = File::open(path).map_err(|error| failed(path, error))?;
+    let zipped = path.extension().is_some_and(|extension| extension == "gz");
+    let reader: Box<dyn Read> = if zipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let mut reader = BufReader::with_capacity(1 << 20, reader);
+    for number in 1.. {
+        let mut line = Vec::new();
+        let read = (&mut reader)
+            .take(LONGEST_LINE)
+            .read_until(b'\n', &mut line)
+            .map_err(|error| failed(path, error))?;
+        if read == 0 {
+            break;
+        }
+        if !line.trim_ascii().is_empty() {
+            each(&format!("{}:{number}", path.display()), line);
+        }
+    }
+    Ok(())
+}
