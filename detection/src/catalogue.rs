@@ -59,7 +59,18 @@ impl Catalogue {
 
     /// The detectors that run, each with its place in the list.
     pub(crate) fn enabled(self) -> impl Iterator<Item = (usize, &'static Detector)> {
-        ALL.iter().copied().enumerate().filter(move |(index, _)| self.mask >> index & 1 != 0)
+        let mut left = self.mask & (u128::MAX >> (128 - ALL.len()));
+        std::iter::from_fn(move || {
+            let index = left.trailing_zeros() as usize;
+            let detector = ALL.get(index).copied()?;
+            left &= left - 1;
+            Some((index, detector))
+        })
+    }
+
+    /// Those of its detectors that `mask` has as well.
+    pub(crate) const fn within(self, mask: u128) -> Self {
+        Self { mask: self.mask & mask }
     }
 }
 

@@ -81,34 +81,94 @@ impl<'a> Input<'a> {
     }
 }
 
+/// A word of at most five letters as one number, in lower case.
+const fn packed(word: &[u8]) -> u64 {
+    let (mut sum, mut at) = (0, 0);
+    while at < word.len() {
+        sum = sum << 8 | word[at].to_ascii_lowercase() as u64;
+        at += 1;
+    }
+    sum
+}
+
+/// Words that hold sentences together, by length: those of one letter first.
+static FUNCTION_WORDS: [&[u64]; 5] = [
+    &[packed(b"a"), packed(b"i")],
+    &[
+        packed(b"an"),
+        packed(b"of"),
+        packed(b"to"),
+        packed(b"in"),
+        packed(b"is"),
+        packed(b"it"),
+        packed(b"on"),
+        packed(b"as"),
+        packed(b"be"),
+        packed(b"we"),
+        packed(b"my"),
+        packed(b"he"),
+        packed(b"by"),
+        packed(b"at"),
+        packed(b"if"),
+        packed(b"so"),
+        packed(b"do"),
+        packed(b"me"),
+        packed(b"us"),
+    ],
+    &[
+        packed(b"the"),
+        packed(b"and"),
+        packed(b"for"),
+        packed(b"was"),
+        packed(b"are"),
+        packed(b"you"),
+        packed(b"our"),
+        packed(b"she"),
+        packed(b"has"),
+        packed(b"had"),
+        packed(b"not"),
+        packed(b"but"),
+        packed(b"can"),
+    ],
+    &[
+        packed(b"that"),
+        packed(b"with"),
+        packed(b"this"),
+        packed(b"your"),
+        packed(b"they"),
+        packed(b"have"),
+        packed(b"will"),
+    ],
+    &[packed(b"their"), packed(b"would")],
+];
+
+fn is_function_word(word: &[u8]) -> bool {
+    let known = word.len().checked_sub(1).and_then(|index| FUNCTION_WORDS.get(index));
+    known.is_some_and(|known| known.contains(&packed(word)))
+}
+
 fn shape_of(bytes: &[u8]) -> Shape {
-    const FUNCTION_WORDS: &[&[u8]] = &[
-        b"a", b"an", b"the", b"and", b"of", b"to", b"in", b"is", b"it", b"that", b"for", b"on", b"with",
-        b"as", b"was", b"are", b"be", b"this", b"you", b"your", b"we", b"our", b"i", b"my", b"he", b"she",
-        b"they", b"their", b"have", b"has", b"had", b"not", b"but", b"by", b"at", b"can", b"will", b"would",
-        b"if", b"so", b"do", b"me", b"us",
-    ];
     let mut shape = Shape { lines: 1, ..Shape::default() };
     for word in bytes.split(|byte| !byte.is_ascii_alphabetic() && *byte < 0x80 && *byte != b'\'') {
         if word.is_empty() {
             continue;
         }
         shape.words += 1;
-        if word.len() <= 5 && FUNCTION_WORDS.iter().any(|known| known.eq_ignore_ascii_case(word)) {
+        if is_function_word(word) {
             shape.function_words += 1;
         }
     }
-    for window in bytes.windows(3) {
-        if matches!(window[0], b'.' | b'!' | b'?')
-            && window[1].is_ascii_whitespace()
-            && window[2].is_ascii_uppercase()
+    for at in memchr::memchr3_iter(b'.', b'!', b'?', bytes) {
+        if let Some([blank, next]) = bytes.get(at + 1..at + 3)
+            && blank.is_ascii_whitespace()
+            && next.is_ascii_uppercase()
         {
             shape.sentences += 1;
         }
-        if window == b"```" || window.eq_ignore_ascii_case(b"<pr") {
-            shape.fenced = true;
-        }
     }
+    shape.fenced = memchr::memmem::find(bytes, b"```").is_some()
+        || memchr::memchr_iter(b'<', bytes)
+            .any(|at| bytes.get(at + 1..at + 3).is_some_and(|tag| tag.eq_ignore_ascii_case(b"pr")));
     shape.lines += u32::try_from(memchr::memchr_iter(b'\n', bytes).count()).unwrap_or(u32::MAX - 1);
     shape
 }

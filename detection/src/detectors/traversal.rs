@@ -94,6 +94,17 @@ struct Token {
     literal: bool,
 }
 
+/// Bytes that stand for themselves in every spelling of a path.
+static PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = matches!(byte as u8, b'a'..=b'z' | b'A'..=b'Z' | b'1' | b'3' | b'4' | b'6'..=b'9' | b'-' | b'_' | b':' | b'~' | b'@' | b'+');
+        byte += 1;
+    }
+    table
+};
+
 /// The one folder with a blank that matters.
 fn names_program_files(path: &[u8], rest: &[u8]) -> bool {
     let program = |tail: &[u8]| tail.eq_ignore_ascii_case(b"/program");
@@ -109,12 +120,13 @@ fn run(input: &Input<'_>, scratch: &mut Scratch, sink: &mut Sink<'_>) {
         path.clear();
         let mut token = Token { start: at, end: at, odd: 0, dots: 0, separators: 0, nul: false, eaten: false, literal: false };
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            if let [byte @ (b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'_' | b':'), ..] = *rest {
-                path.push(byte);
-                at += 1;
+            let plain = rest.iter().take_while(|byte| PLAIN[**byte as usize]).count();
+            if plain > 0 {
+                path.extend_from_slice(rest.get(..plain).unwrap_or_default());
+                at += plain;
                 continue;
             }
-            token.literal |= rest.starts_with(b"0x2e") || rest.starts_with(b"0x2f") || rest.starts_with(b"0x5c");
+            token.literal |= [&b"0x2e"[..], b"0x2f", b"0x5c"].iter().any(|literal| rest.starts_with(literal));
             let fold = if token.literal && rest.starts_with(b"0x") {
                 Fold::literal(rest)
             } else if token.eaten { Fold::eaten_percent(rest) } else { Fold::read(rest, path) };

@@ -66,6 +66,47 @@ fn starts(name: &[u8], known: &[&[u8]]) -> bool {
     known.iter().any(|other| name.get(..other.len()).is_some_and(|head| head.eq_ignore_ascii_case(other)))
 }
 
+/// For each first byte of the names of a list, in lower case, their lengths as bits: most names are in no list, and this
+/// says so at once.
+struct Lengths([u32; 128]);
+
+impl Lengths {
+    const fn of(names: &[&[u8]]) -> Self {
+        let (mut lengths, mut at) = ([0; 128], 0);
+        while at < names.len() {
+            lengths[names[at][0] as usize & 127] |= 1 << names[at].len();
+            at += 1;
+        }
+        Self(lengths)
+    }
+
+    fn may_have(&self, name: &[u8]) -> bool {
+        let first = name.first().map_or(0, u8::to_ascii_lowercase);
+        let lengths = self.0.get(usize::from(first)).copied().unwrap_or_default();
+        name.len() < 32 && lengths >> name.len() & 1 != 0
+    }
+}
+
+static SECRET_LENGTHS: Lengths = Lengths::of(SECRET);
+/// Folders in which some names are secrets.
+static FOLDER_LENGTHS: Lengths = Lengths::of(&[
+    b"etc",
+    b"self",
+    b"1",
+    b"thread-self",
+    b"proc",
+    b"web-inf",
+    b".aws",
+    b".git",
+    b".svn",
+    b".hg",
+    b"windows",
+    b"winnt",
+    b"system32",
+    b".ssh",
+    b".gnupg",
+]);
+
 /// The folder that the walk is in, as far as it decides what the next name means.
 #[derive(Default)]
 struct Names<'p> {
@@ -75,7 +116,9 @@ struct Names<'p> {
 impl<'p> Names<'p> {
     fn next(&mut self, name: &'p [u8]) -> Option<Sensitivity> {
         let before = std::mem::replace(&mut self.before, name);
-        let secret = if is(before, &[b"etc"]) {
+        let secret = if !FOLDER_LENGTHS.may_have(before) {
+            false
+        } else if is(before, &[b"etc"]) {
             is(name, ETC) || starts(name, &[b"passwd", b"shadow"])
         } else if is(before, &[b"self", b"1", b"thread-self"]) {
             is(
@@ -105,7 +148,7 @@ impl<'p> Names<'p> {
         } else {
             is(before, &[b".ssh", b".gnupg"])
         };
-        (secret || is(name, SECRET)).then_some(Sensitivity::Secret)
+        (secret || SECRET_LENGTHS.may_have(name) && is(name, SECRET)).then_some(Sensitivity::Secret)
     }
 }
 

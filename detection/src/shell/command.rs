@@ -195,6 +195,17 @@ pub(crate) fn may_start(bytes: &[u8]) -> bool {
                 || rest.iter().take(24).any(|byte| matches!(byte, b'?' | b'*' | b'[' | b'\\'))
         }
         (Some(b'{' | b'\\' | b'$' | b'(' | b'!' | b'%' | b'"' | b'\'' | b'@' | b'^'), _) => true,
+        // An assignment alone runs nothing; a command may stand behind it. Cookies and queries are full of them.
+        (Some(_), Some(b'=')) => {
+            const FAR: usize = 256;
+            let value = rest.get(letters + 1..rest.len().min(FAR)).unwrap_or_default();
+            let ends = |byte: &&u8| !matches!(**byte, b';' | b'&' | b'|' | b'\n' | b'\r');
+            rest.len() > FAR
+                || value
+                    .iter()
+                    .take_while(ends)
+                    .any(|byte| !byte.is_ascii_alphanumeric() && !b"-_.:/%=,~*!@".contains(byte))
+        }
         (Some(&first), next) => {
             table::may_be(first, letters)
                 || matches!(next, Some(b'\'' | b'"' | b'\\' | b'^' | b'$' | b'/' | b'=' | b':' | b'{'))

@@ -2,6 +2,10 @@
 
 /// Whether `rest` starts with a `for` or `if` statement of cmd.exe; answers its length up to the command that it runs.
 pub(crate) fn batch_statement(rest: &[u8]) -> Option<usize> {
+    // Nearly every word is neither of the two.
+    if !matches!(rest.iter().find(|byte| !matches!(byte, b' ' | b'\t'))?, b'f' | b'F' | b'i' | b'I') {
+        return None;
+    }
     let mut words = Words { rest, at: 0 };
     let first = words.next()?;
     if first.eq_ignore_ascii_case(b"for") {
@@ -97,9 +101,13 @@ fn if_statement(mut words: Words<'_>) -> Option<usize> {
 
 /// Whether `rest` starts with a function that calls itself twice at once: `f(){ f|f& };f`.
 pub(crate) fn fork_bomb(rest: &[u8]) -> Option<usize> {
-    let open = rest.iter().take(40).position(|byte| *byte == b'(')?;
+    let open = memchr::memchr(b'(', rest.get(..rest.len().min(40))?)?;
     let name = rest.get(..open)?.trim_ascii();
     let blank = |byte: &u8| byte.is_ascii_whitespace();
+    let marks = rest.get(open..)?.iter().filter(|byte| !blank(byte)).take(3);
+    if !marks.eq(b"(){") {
+        return None;
+    }
     let head: Vec<u8> = rest.get(open..)?.iter().take(120).copied().filter(|byte| !blank(byte)).collect();
     let body = head.strip_prefix(b"(){")?.strip_prefix(name)?;
     let body = body.strip_prefix(b"()").unwrap_or(body);

@@ -503,6 +503,17 @@ const LONGEST: usize = 32;
 /// Where the words of each initial letter begin.
 static INITIALS: [u16; 27] = initials();
 
+/// For each first letter, the lengths of the words that start with it, as bits: most names are none of them.
+static LENGTHS: [u64; 26] = {
+    let (mut lengths, mut at) = ([0; 26], 0);
+    while at < WORDS.len() {
+        let name = WORDS[at].0.as_bytes();
+        lengths[(name[0] - b'a') as usize] |= 1 << name.len();
+        at += 1;
+    }
+    lengths
+};
+
 const fn initials() -> [u16; 27] {
     let mut starts = [0; 27];
     let (mut letter, mut at) = (0, 0);
@@ -524,6 +535,9 @@ pub(crate) fn word(text: &[u8]) -> Word {
         return Word::Plain;
     }
     let group = usize::from(INITIALS[initial])..usize::from(INITIALS[initial + 1]);
+    if LENGTHS[initial] >> text.len() & 1 == 0 {
+        return family(text);
+    }
     let found = WORDS[group].iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(text));
     found.map_or_else(|| family(text), |&(_, word)| word)
 }
