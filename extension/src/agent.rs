@@ -146,6 +146,7 @@ pub async fn run(environment: Environment, desk: Desk) {
     log.sum_up(true);
     if let Some(cloud) = &cloud {
         cloud.finish(shutdown.deadline_ms).await;
+        counters.dropped.store(cloud.given_up(), std::sync::atomic::Ordering::Relaxed);
     }
     log.metrics(metrics.line(&counters, SystemTime::now(), true));
     let left = shutdown.deadline_ms.saturating_sub(log::now_ms());

@@ -3,6 +3,7 @@
 //! It runs on the proxy's inspecting threads. A panic in here is caught by the proxy, which then forwards the original.
 
 use std::{
+    collections::HashSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
@@ -30,10 +31,12 @@ use serde_json::json;
 
 use crate::{
     answers::{Answers, Kept},
-    cloud::{Cloud, Seen},
+    cloud::{Cloud, Known, Seen},
     counters::{Counters, count},
-    log::Log,
+    limits::FLAGS_TOLD,
+    log::{self, Log},
     metrics::Metrics,
+    ocsf,
     profile::profile_of,
     retreat::Retreat,
     settings::{LogLevel, ResponseForm, VerdictForm},
@@ -69,6 +72,8 @@ pub(crate) struct Guard {
     /// How the handler answered last; see [`ResponseForm::Auto`].
     learned: AtomicU8,
     seen_next: AtomicBool,
+    /// Flagged clients that were told of.
+    told_flags: Mutex<HashSet<String>>,
 }
 
 struct Workspace {
@@ -97,6 +102,7 @@ impl Guard {
             idle: Mutex::default(),
             learned: AtomicU8::new(UNKNOWN),
             seen_next: AtomicBool::new(false),
+            told_flags: Mutex::default(),
         }
     }
 
@@ -131,6 +137,10 @@ impl Guard {
         let (redactor, cloud) = (&self.parts.redactor, self.parts.cloud.as_ref());
         let client = cloud.map(|cloud| cloud.recognise(request, redactor, attacked));
         let client_is_flagged = client.as_ref().is_some_and(|client| client.flagged);
+        if let Some(client) = client.as_ref().filter(|client| client.flagged) {
+            count(&counters.flagged);
+            self.tell_flag(client, invocation);
+        }
         let facts = Facts { can_block: request.event.can_block, client_is_flagged };
         let mut verdict = decide(policy, outcome.as_ref(), facts);
         self.parts.retreat.apply(&mut verdict);
@@ -246,6 +256,27 @@ impl Guard {
             AnswerKind::Error => return,
         };
         self.learned.store(form, Ordering::Relaxed);
+    }
+
+    /// In the form of OCSF a flag is a finding of its own, told when its client is first met.
+    fn tell_flag(&self, client: &Known, invocation: &Invocation) {
+        if self.parts.verdict_form != VerdictForm::Ocsf || !self.parts.log.wants(LogLevel::Warn) {
+            return;
+        }
+        let key = client.key().to_string();
+        let mut told = self.told_flags.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() < FLAGS_TOLD && told.insert(key.clone()) {
+            drop(told);
+            let finding = ocsf::detection_finding(
+                &key,
+                invocation.function_arn.as_deref(),
+                log::now_ms(),
+                self.parts.version,
+            );
+            if !self.parts.log.verdict(finding.to_string()) {
+                count(&self.parts.counters.lines_suppressed);
+            }
+        }
     }
 
     fn count_outcome(&self, outcome: &Outcome, action: Action, attacked: bool) {
@@ -386,8 +417,11 @@ impl Inspector for Guard {
             ];
             log.line(LogLevel::Info, "protecting this function", &fields);
         }
-        let Parts { log, metrics, counters, .. } = &self.parts;
+        let Parts { log, metrics, counters, cloud, .. } = &self.parts;
         log.sum_up(false);
+        if let Some(cloud) = cloud {
+            counters.dropped.store(cloud.given_up(), Ordering::Relaxed);
+        }
         log.metrics(metrics.line(counters, SystemTime::now(), false));
         self.parts.cloud.as_ref()?.before_next()
     }

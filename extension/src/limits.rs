@@ -13,3 +13,6 @@ pub(crate) const METRIC_VALUES: usize = 100;
 
 /// Verdict lines a minute of one environment beyond which the owner must say that the price is known.
 pub(crate) const VERDICT_LINES_UNASKED: u32 = 600;
+
+/// Flagged clients that one environment tells of; more of them are an attack by many, which the engine tells.
+pub(crate) const FLAGS_TOLD: usize = 256;

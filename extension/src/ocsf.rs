@@ -77,6 +77,54 @@ pub(crate) fn http_activity(line: &Line<'_>, time_ms: u64, version: &str) -> Val
     Value::Object(event)
 }
 
+/// The finding for a client that the engine flagged. `client` is its key: an address, the network of one, or a digest.
+pub(crate) fn detection_finding(
+    client: &str,
+    function_arn: Option<&str>,
+    time_ms: u64,
+    version: &str,
+) -> Value {
+    let endpoint = match client.parse::<std::net::IpAddr>() {
+        Ok(address) => json!({ "ip": address }),
+        Err(_) => json!({ "uid": client }),
+    };
+    let mut event = json!({
+        "category_uid": 2,
+        "category_name": "Findings",
+        "class_uid": 2004,
+        "class_name": "Detection Finding",
+        "activity_id": 1,
+        "activity_name": "Create",
+        "type_uid": 200_401,
+        "type_name": "Detection Finding: Create",
+        "time": time_ms,
+        "severity_id": 4,
+        "severity": "High",
+        "status_id": 1,
+        "status": "New",
+        "message": "picket: a flagged client",
+        "is_alert": true,
+        "confidence_id": 3,
+        "confidence": "High",
+        "metadata": {
+            "version": SCHEMA,
+            "product": { "name": "Picket", "vendor_name": "Picket", "version": version },
+        },
+        "finding_info": {
+            // The same for every function and every day: a reader that keeps findings keeps one for each client.
+            "uid": format!("picket-flag-{client}"),
+            "title": "A client was flagged for attacking",
+            "types": ["flag"],
+            "analytic": { "name": "Picket's thresholds", "type_id": 1, "type": "Rule" },
+        },
+        "evidences": [{ "src_endpoint": endpoint }],
+    });
+    if let Some(arn) = function_arn {
+        event["resources"] = json!([{ "uid": arn, "type": "AWS::Lambda::Function" }]);
+    }
+    event
+}
+
 /// The framework's number and name for a method.
 fn activity(method: &str) -> (u32, &'static str) {
     match method {

@@ -44,6 +44,7 @@ pub struct Outbox {
     sampled: (u64, u32),
     parcels: VecDeque<Parcel>,
     dropped: u64,
+    given_up: u64,
     ids: u64,
 }
 
@@ -73,14 +74,15 @@ impl Outbox {
             sampled: (0, 0),
             parcels: VecDeque::new(),
             dropped: 0,
+            given_up: 0,
             ids: 0,
         }
     }
 
     /// Begins a new life: what was collected before a snapshot belongs to every copy of it, so none of them tells it.
     pub fn renew(&mut self) {
-        let dropped = self.dropped;
-        *self = Self { upload: self.upload, dropped, ..Self::new(self.agent.clone()) };
+        let (dropped, given_up) = (self.dropped, self.given_up);
+        *self = Self { upload: self.upload, dropped, given_up, ..Self::new(self.agent.clone()) };
     }
 
     /// The environment's id.
@@ -145,7 +147,7 @@ impl Outbox {
         self.attacked |= event.class == EventClass::Attack;
         let bytes = serde_json::to_vec(&event).map_or(0, |text| text.len());
         if self.events.len() >= limits::EVENTS || self.event_bytes + bytes > limits::EVENT_BYTES {
-            self.dropped += 1;
+            self.lose(1);
             return;
         }
         self.event_bytes += bytes;
@@ -202,6 +204,18 @@ impl Outbox {
         self.dropped
     }
 
+    /// The same, never told to the engine apart: it only grows.
+    #[must_use]
+    pub const fn given_up(&self) -> u64 {
+        self.given_up
+    }
+
+    /// Counts what is given up.
+    pub const fn lose(&mut self, content: u64) {
+        self.dropped += content;
+        self.given_up += content;
+    }
+
     /// Closes the open batch, if there is anything in it, and gives it a number and an id.
     pub fn close(&mut self, now_s: u64, cursor: Option<&str>) {
         if self.since.is_none() || self.upload == Upload::None && !self.is_full() {
@@ -234,6 +248,7 @@ impl Outbox {
         if body.len() > picket_cloud_protocol::limits::BATCH_BYTES {
             // Counts matter more than single requests.
             batch.stats.dropped += batch.events.len() as u64;
+            self.given_up += batch.events.len() as u64;
             batch.events.clear();
             body = compressed(&batch);
         }
@@ -248,7 +263,7 @@ impl Outbox {
             || self.parcels.iter().map(|parcel| parcel.body.len()).sum::<usize>() > limits::PARCEL_BYTES
         {
             if let Some(oldest) = self.parcels.pop_front() {
-                self.dropped += oldest.content;
+                self.lose(oldest.content);
             }
         }
     }
@@ -257,7 +272,7 @@ impl Outbox {
     pub fn adopt(&mut self, parcels: Vec<Parcel>) {
         for parcel in parcels.into_iter().rev() {
             if self.parcels.len() >= limits::PARCELS {
-                self.dropped += parcel.content;
+                self.lose(parcel.content);
             } else {
                 self.parcels.push_front(parcel);
             }
@@ -277,8 +292,9 @@ impl Outbox {
 
     /// Gives a batch up that the engine will never take.
     pub fn refuse(&mut self, id: &str) {
-        if let Some(parcel) = self.parcels.iter().find(|parcel| parcel.id == id) {
-            self.dropped += parcel.content;
+        if let Some(content) = self.parcels.iter().find(|parcel| parcel.id == id).map(|parcel| parcel.content)
+        {
+            self.lose(content);
         }
         self.delivered(id);
     }

@@ -4,6 +4,7 @@
 use jsonschema::Validator;
 use picket_tests::{
     agent::Agent,
+    cloud::Cloud,
     double::{Double, Endpoint, Event},
     layout,
     output::{ATTACK, function_url},
@@ -165,4 +166,36 @@ fn verdicts_can_be_written_as_ocsf_http_activity() {
         assert!(line["unmapped"]["allowedBy"].is_string(), "what Picket knows more is not lost: {line:#}");
         assert!(line["unmapped"].get("client").is_none(), "nothing stands twice: {line:#}");
     }
+}
+
+#[test]
+fn a_flagged_client_is_a_metric_and_in_ocsf_one_detection_finding() {
+    let double = Double::start();
+    let cloud = Cloud::start();
+    cloud.flag("198.51.100.23");
+    let settings = cloud.settings(&[
+        ("PICKET_MODE", "block"),
+        ("PICKET_BLOCK_ON", "flagged"),
+        ("PICKET_FLAG_WAIT_MS", "5000"),
+        ("PICKET_LOG_VERDICT_FORM", "ocsf"),
+    ]);
+    let settings: Vec<_> = settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let agent = Agent::start(&double, &settings);
+    let mut runtime = agent.connect();
+    for _ in 0..3 {
+        double.queue(Event::new(function_url(ATTACK, None)));
+    }
+    double.queue(Event::new(function_url("id=2", None)));
+    let event = runtime.next_event().unwrap();
+    runtime.respond(&event, br#"{"statusCode":200}"#).unwrap();
+    double.wait_calls(Endpoint::ExtensionNext, 1);
+    double.shut_down("spindown");
+    agent.line_with(" done ");
+    let lines: Vec<Value> = agent.lines().iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let findings: Vec<&Value> = lines.iter().filter(|line| line["class_uid"] == 2004).collect();
+    assert_eq!(findings.len(), 1, "one for a client, however often it is met: {findings:#?}");
+    must_hold(&schema("ocsf-detection-finding.json"), findings[0]);
+    assert_eq!(findings[0]["evidences"][0]["src_endpoint"]["ip"], "198.51.100.23");
+    let flagged: u64 = lines.iter().filter_map(|line| line["Flagged"].as_u64()).sum();
+    assert_eq!(flagged, 4, "each of its requests: {lines:#?}");
 }

@@ -25,12 +25,7 @@ const NEEDS: &str = "# needs: ";
 const FOREIGN: [&str; 6] = ["aws ", "sam ", "sudo ", "docker ", "cosign ", "curl "];
 
 /// Variables of Picket's that are no setting of the agent's, and who reads them.
-const NOT_SETTINGS: [(&str, &str); 4] = [
-    ("PICKET_NEXT_WRAPPER", "the wrapper"),
-    ("PICKET_AUTH", "the agent's way to the engine, which has not landed yet"),
-    ("PICKET_ENGINE", "the same"),
-    ("PICKET_SECRET", "the same"),
-];
+const NOT_SETTINGS: [(&str, &str); 1] = [("PICKET_NEXT_WRAPPER", "the wrapper")];
 
 fn pages() -> BTreeMap<PathBuf, String> {
     let mut pages = BTreeMap::new();

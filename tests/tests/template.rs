@@ -16,9 +16,6 @@ use serde_json::Value;
 /// Metrics that only a function with an engine writes; crate `picket-extension` tests their names.
 const WITH_AN_ENGINE: [&str; 2] = ["Flagged", "Dropped"];
 
-/// Settings of the agent's way to the engine, which has not landed yet.
-const FOR_THE_ENGINE: [&str; 3] = ["PICKET_AUTH", "PICKET_ENGINE", "PICKET_SECRET"];
-
 fn text(name: &str) -> String {
     fs::read_to_string(layout::repository().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
@@ -376,13 +373,13 @@ fn the_settings_of_protected_functions_are_settings() {
         ("template-layer.yaml", template("template-layer.yaml")["Globals"]["Function"].clone()),
     ] {
         for key in function["Environment"]["Variables"].as_object().expect("variables").keys() {
-            if key != "AWS_LAMBDA_EXEC_WRAPPER" && !FOR_THE_ENGINE.contains(&key.as_str()) {
+            if key != "AWS_LAMBDA_EXEC_WRAPPER" {
                 assert!(settings.contains(&format!("`{key}`")), "{name} sets {key}, which is no setting");
                 seen += 1;
             }
         }
     }
-    assert!(seen >= 2);
+    assert!(seen >= 5);
 }
 
 #[test]

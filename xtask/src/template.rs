@@ -35,7 +35,9 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let checkov = setup::only("checkov")?;
     for template in TEMPLATES {
         let path = layout::repository().join(template);
-        module(&sam, "cfnlint", &["--regions", REGION, "--template"], &path)?;
+        // It is no module that could be run: its program is.
+        let lint = sam.join("bin/cfn-lint");
+        command::output(python(&sam).arg(lint).args(["--regions", REGION, "--template"]).arg(&path))?;
         module(&sam, "samcli", &["validate", "--lint", "--region", REGION, "--template"], &path)?;
         module(
             &checkov,
@@ -52,13 +54,12 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
 }
 
 fn module(tool: &Path, name: &str, arguments: &[&str], template: &Path) -> Result<(), String> {
-    command::output(python(tool, name).args(arguments).arg(template)).map(|_printed| ())
+    command::output(python(tool).args(["-m", name]).args(arguments).arg(template)).map(|_printed| ())
 }
 
-fn python(tool: &Path, name: &str) -> Command {
+fn python(tool: &Path) -> Command {
     let mut command = Command::new("python3");
     command
-        .args(["-m", name])
         .current_dir(layout::repository())
         .env("PYTHONPATH", tool)
         .env("PYTHONDONTWRITEBYTECODE", "1")
@@ -71,8 +72,8 @@ fn python(tool: &Path, name: &str) -> Command {
 fn build(sam: &Path) -> Result<(), String> {
     let place = layout::target().join("sam");
     command::show(
-        python(sam, "samcli")
-            .args(["build", "--region", REGION, "--template", "template.yaml", "--build-dir"])
+        python(sam)
+            .args(["-m", "samcli", "build", "--region", REGION, "--template", "template.yaml", "--build-dir"])
             .arg(&place),
     )?;
     let wanted: [PathBuf; 5] = [

@@ -458,7 +458,7 @@ impl Courier {
             drop(tokio::time::timeout(LAST_SEND.min(Duration::from_millis(left)), self.send()).await);
         }
         let key = self.spool_key();
-        let outbox = self.shared.outbox();
+        let mut outbox = self.shared.outbox();
         let content: u64 = outbox.parcels().map(|parcel| parcel.content).sum();
         let batches = outbox.parcels().count();
         let lost = outbox.dropped();
@@ -471,6 +471,7 @@ impl Courier {
             // Without a key nobody could tell later whose words these are.
             (None, _) => content,
         };
+        outbox.lose(left_out);
         drop(outbox);
         let fields = [
             ("batches", json!(batches)),

@@ -132,6 +132,13 @@ pub(crate) struct Seen<'a> {
     pub(crate) kept: bool,
 }
 
+impl Known {
+    /// The client, as the engine knows it.
+    pub(crate) const fn key(&self) -> &ClientKey {
+        &self.key
+    }
+}
+
 impl Cloud {
     /// Nothing begins before [`Cloud::start`].
     pub(crate) fn new(
@@ -186,6 +193,11 @@ impl Cloud {
         };
         // Where no thread can be had the courier is dropped, which ends all waiting for it.
         drop(std::thread::Builder::new().name("picket-cloud".to_owned()).spawn(move || courier.live()));
+    }
+
+    /// Counts and single requests that were given up so far.
+    pub(crate) fn given_up(&self) -> u64 {
+        self.shared.outbox().given_up()
     }
 
     /// Who sent this request, and whether they are flagged. Where the request carries an attack and this environment has no
