@@ -199,7 +199,7 @@ fn cloud_of(
         .ok()
     });
     let (log, counters) = (Arc::clone(log), Arc::clone(counters));
-    Some(Arc::new(Cloud::new(config, sealer, settings.mode.to_string(), log, counters)))
+    Some(Arc::new(Cloud::new(config, sealer, settings.mode.to_string(), log, counters, None)))
 }
 
 /// Marks of the credentials of the function's role. The texts themselves are dropped.

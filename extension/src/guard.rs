@@ -329,6 +329,10 @@ fn post(envelope: &Envelope, block: &BlockAnswer, form: Form) -> Option<Syntheti
 
 impl Inspector for Guard {
     fn inspect(&self, invocation: &Invocation, event: &Bytes) -> Result<Decision, InspectError> {
+        // Also where nothing is inspected: whoever switched the agent off must be able to switch it on again.
+        if let Some(cloud) = &self.parts.cloud {
+            cloud.invoked();
+        }
         let off = self.parts.policy.mode == Mode::Off;
         if off && !self.parts.tags {
             return Ok(Decision::Forward);

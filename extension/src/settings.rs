@@ -426,6 +426,8 @@ settings! {
     auth: Auth = "PICKET_AUTH", "key or iam", "key", word;
     /// What the engine calls itself in signatures, where it is not what the secret says.
     audience: Option<String> = "PICKET_AUDIENCE", "a name", "", printable;
+    /// The public key that the engine's policies are signed with, where it is not the secret's.
+    policy_key: Option<String> = "PICKET_POLICY_KEY", "the base64url of 32 bytes", "", key32;
     /// A PEM file of certificate authorities to trust beside the web's, for an engine of one's own.
     ca_file: Option<String> = "PICKET_CA_FILE", "the path of a file", "", printable;
     /// How long the runtime's call for the next event may be held, after the response, to send a report; in milliseconds.

@@ -20,5 +20,5 @@ pub use about::About;
 pub use outbox::{Outbox, Parcel};
 pub use redact::{Redacted, Redactor, location, method, path};
 pub use seal::{Opener, SealError, Sealer, generate};
-pub use sign::{KeyError, Signer, digest};
+pub use sign::{KeyError, Signer, digest, key_bytes};
 pub use spool::{Spool, SpoolKey};

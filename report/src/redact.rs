@@ -152,7 +152,9 @@ impl Redactor {
                 | Place::JwtClaim
                 | Place::Event
         );
-        whole_text || self.is_sensitive(request, request.bytes(value.name), value.location)
+        whole_text
+            || lies_in_a_links_query(request, value.location)
+            || self.is_sensitive(request, request.bytes(value.name), value.location)
     }
 
     /// Whether a value's name, or any key on its path, is a sensitive one.
@@ -244,12 +246,12 @@ impl Redactor {
         });
         let place = location(request, finding.location).0;
         let sealer = about.sealer.filter(|_| *sealed < limits::SEALED && finding.tier >= Tier::Likely);
-        let sealed = value.zip(sealer).filter(|(value, _)| self.may_travel_sealed(request, value)).and_then(
-            |(value, sealer)| {
-                *sealed += 1;
-                sealer.seal(request.bytes(value.text), id, &place).ok()
-            },
-        );
+        // Never credentials, cookies and passwords, nor texts that no parser took apart, nor the query of a link.
+        let may_travel = |value: &&Value| !self.withholds(request, value) && !is_link(request, value);
+        let sealed = value.filter(may_travel).zip(sealer).and_then(|(value, sealer)| {
+            *sealed += 1;
+            sealer.seal(request.bytes(value.text), id, &place).ok()
+        });
         EventSignal {
             signal: finding.signal.id().to_owned(),
             tier: finding.tier.name().to_owned(),
@@ -262,21 +264,36 @@ impl Redactor {
             location: place,
         }
     }
-
-    /// Whether a value may travel at least to the owner: never credentials, cookies and passwords, nor texts that no parser
-    /// took apart, which may hold them.
-    fn may_travel_sealed(&self, request: &Request, value: &Value) -> bool {
-        !self.withholds(request, value)
-    }
 }
 
-/// Whether a value is a link whose query belongs to another page.
+/// Headers whose value is a link to another page, whose query belongs to that page.
+fn names_a_link(name: &[u8]) -> bool {
+    [&b"referer"[..], b"referrer", b"location", b"origin"]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// Whether a value is such a link.
 fn is_link(request: &Request, value: &Value) -> bool {
-    let name = request.bytes(value.name);
-    value.place == Place::Header
-        && [&b"referer"[..], b"referrer", b"location", b"origin"]
-            .iter()
-            .any(|known| name.eq_ignore_ascii_case(known))
+    value.place == Place::Header && names_a_link(request.bytes(value.name))
+}
+
+/// Whether a location lies below the header of such a link: what was taken apart there is its query.
+fn lies_in_a_links_query(request: &Request, location: LocationId) -> bool {
+    if request.locations.part(location) != Part::Header {
+        return false;
+    }
+    let (mut at, mut below) = (location, false);
+    while let Some((parent, segment)) = request.locations.get(at) {
+        if let Segment::Key(key) = segment {
+            if below && names_a_link(request.bytes(key)) {
+                return true;
+            }
+            below = true;
+        }
+        at = parent;
+    }
+    false
 }
 
 /// A link up to its query or fragment, encoded or not.

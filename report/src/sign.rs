@@ -48,7 +48,9 @@ impl fmt::Debug for Signer {
     }
 }
 
-fn key_bytes(text: &str) -> Option<[u8; 32]> {
+/// The 32 bytes of a key written as base64url.
+#[must_use]
+pub fn key_bytes(text: &str) -> Option<[u8; 32]> {
     URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?.try_into().ok()
 }
 

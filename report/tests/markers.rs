@@ -61,7 +61,7 @@ fn gzip(text: &str) -> String {
 }
 
 /// A Function URL event.
-fn event(query: &str, headers: Value, cookies: Value, body: Option<(&str, bool)>) -> Value {
+fn event(query: &str, headers: &Value, cookies: &Value, body: Option<(&str, bool)>) -> Value {
     let mut event = json!({
         "version": "2.0", "routeKey": "$default", "rawPath": "/items", "rawQueryString": query,
         "headers": {"host": "abc.lambda-url.eu-central-1.on.aws", "user-agent": "Mozilla/5.0"},
@@ -75,7 +75,7 @@ fn event(query: &str, headers: Value, cookies: Value, body: Option<(&str, bool)>
     for (name, value) in headers.as_object().into_iter().flatten() {
         event["headers"][name] = value.clone();
     }
-    event["cookies"] = cookies;
+    event["cookies"] = cookies.clone();
     if let Some((body, _)) = body {
         event["body"] = json!(body);
     }
@@ -99,27 +99,27 @@ fn events(value: &str) -> Vec<(&'static str, Value)> {
         value.replace('<', "&lt;").replace('&', "&amp;")
     );
     let json_type = json!({"content-type": "application/json"});
-    let none = || json!([]);
+    let none = json!([]);
     vec![
-        ("query", event(&format!("id=1&password={value}"), json!({}), none(), None)),
-        ("the owner's own parameter", event(&format!("member-number={value}"), json!({}), none(), None)),
+        ("query", event(&format!("id=1&password={value}"), &json!({}), &none, None)),
+        ("the owner's own parameter", event(&format!("member-number={value}"), &json!({}), &none, None)),
         (
             "form",
             event(
                 "",
-                json!({"content-type": "application/x-www-form-urlencoded"}),
-                none(),
+                &json!({"content-type": "application/x-www-form-urlencoded"}),
+                &none,
                 Some((&form, false)),
             ),
         ),
-        ("JSON", event("", json_type.clone(), none(), Some((&document, false)))),
-        ("JSON in base64", event("", json_type.clone(), none(), Some((&STANDARD.encode(&document), true)))),
+        ("JSON", event("", &json_type, &none, Some((&document, false)))),
+        ("JSON in base64", event("", &json_type, &none, Some((&STANDARD.encode(&document), true)))),
         (
             "JSON in gzip",
             event(
                 "",
-                json!({"content-type": "application/json", "content-encoding": "gzip"}),
-                none(),
+                &json!({"content-type": "application/json", "content-encoding": "gzip"}),
+                &none,
                 Some((&gzip(&document), true)),
             ),
         ),
@@ -127,31 +127,34 @@ fn events(value: &str) -> Vec<(&'static str, Value)> {
             "multipart",
             event(
                 "",
-                json!({"content-type": "multipart/form-data; boundary=b"}),
-                none(),
+                &json!({"content-type": "multipart/form-data; boundary=b"}),
+                &none,
                 Some((&multipart, false)),
             ),
         ),
-        ("XML", event("", json!({"content-type": "application/xml"}), none(), Some((&xml, false)))),
-        ("GraphQL", event("", json_type, none(), Some((&graphql, false)))),
+        ("XML", event("", &json!({"content-type": "application/xml"}), &none, Some((&xml, false)))),
+        ("GraphQL", event("", &json_type, &none, Some((&graphql, false)))),
         (
             "an undivided body",
-            event("", json!({"content-type": "text/plain"}), none(), Some((&format!("pin {value}"), false))),
+            event("", &json!({"content-type": "text/plain"}), &none, Some((&format!("pin {value}"), false))),
         ),
-        ("cookie", event("", json!({}), json!([format!("theme={value}"), format!("session={value}")]), None)),
-        ("authorization", event("", json!({"authorization": format!("Bearer {value}")}), none(), None)),
+        (
+            "cookie",
+            event("", &json!({}), &json!([format!("theme={value}"), format!("session={value}")]), None),
+        ),
+        ("authorization", event("", &json!({"authorization": format!("Bearer {value}")}), &none, None)),
         (
             "basic",
             event(
                 "",
-                json!({"authorization": format!("Basic {}", STANDARD.encode(format!("u:{value}")))}),
-                none(),
+                &json!({"authorization": format!("Basic {}", STANDARD.encode(format!("u:{value}")))}),
+                &none,
                 None,
             ),
         ),
-        ("key header", event("", json!({"x-api-key": value, "x-my-sess": value}), none(), None)),
-        ("the owner's own header", event("", json!({"x-internal": value}), none(), None)),
-        ("referer", event("", json!({"referer": format!("https://a.example/x?t={value}")}), none(), None)),
+        ("key header", event("", &json!({"x-api-key": value, "x-my-sess": value}), &none, None)),
+        ("the owner's own header", event("", &json!({"x-internal": value}), &none, None)),
+        ("referer", event("", &json!({"referer": format!("https://a.example/x?t={value}")}), &none, None)),
     ]
 }
 
@@ -238,8 +241,8 @@ fn the_search_finds_what_is_shown() {
     let marker = "Zq7mMarkerXy1234";
     let event = event(
         &format!("note={marker}' UNION SELECT name,password FROM users-- "),
-        json!({}),
-        json!([]),
+        &json!({}),
+        &json!([]),
         None,
     );
     let (shown, _) = leaves(&event, None);

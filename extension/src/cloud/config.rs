@@ -39,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) engine: Option<String>,
     /// What the engine calls itself, where it is not what the secret says.
     pub(crate) audience: Option<String>,
+    /// The key that policies are signed with, where it is not the secret's.
+    pub(crate) policy_key: Option<[u8; 32]>,
     /// A file of certificate authorities.
     pub(crate) ca_file: Option<PathBuf>,
     /// How the HTTPS client is made, but for the authorities.
@@ -94,6 +96,7 @@ impl Config {
             secret: settings.secret.clone(),
             engine: settings.engine.clone(),
             audience: settings.audience.clone(),
+            policy_key: settings.policy_key.as_deref().and_then(picket_report::key_bytes),
             ca_file: settings.ca_file.clone().map(PathBuf::from),
             https: Options {
                 authorities: None,

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use http::StatusCode;
-use picket_cloud_protocol::{BATCHES, FLAGS, FlagDelta, Hints, Reply};
+use picket_cloud_protocol::{BATCHES, Bundle, FLAGS, FlagDelta, Hints, POLICY, Reply};
 use picket_https::{Client, PlainHttp};
 use picket_report::{Signer, Spool, SpoolKey, digest};
 use serde_json::json;
@@ -274,7 +274,9 @@ impl Courier {
         let failed = self.shared.counters.fail_open.load(Ordering::Relaxed);
         let new = failed.saturating_sub(std::mem::replace(&mut self.fail_open_told, failed));
         let (cursor, now) = (self.shared.flags.cursor(), now_s());
+        let policy = self.shared.steering.as_ref().map_or(0, |steering| (steering.version)());
         let mut outbox = self.shared.outbox();
+        outbox.agent_mut().policy = policy;
         if new > 0 {
             outbox.note(now, |stats| stats.fail_open += new);
         }
@@ -371,6 +373,31 @@ impl Courier {
         }
         self.shared.flags.sweep(now_s());
         self.schedule(Hints::default().next_poll_s);
+        if self.failures == 0 {
+            self.fetch_policy().await;
+        }
+    }
+
+    /// Asks for a newer policy, and hands it to those who judge it.
+    async fn fetch_policy(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let (Some(steering), Some(key)) = (&shared.steering, self.policy_key()) else { return };
+        let query = format!("have={}&function={}", (steering.version)(), encoded(&self.config.function));
+        match self.get(POLICY, &query).await {
+            Ok(Some(body)) => match serde_json::from_slice::<Bundle>(&body) {
+                // Whoever judges it says so in the log.
+                Ok(bundle) => _ = (steering.offer)(&bundle, &key),
+                Err(_) => self.failed(&ExchangeError::Garbled),
+            },
+            // There is none, or none newer.
+            Ok(None) | Err(ExchangeError::Status(StatusCode::NOT_FOUND)) => {}
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    /// The key that policies are signed with: the setting's, or the secret's.
+    fn policy_key(&self) -> Option<[u8; 32]> {
+        self.config.policy_key.or_else(|| Some(self.engine.as_ref()?.signer()?.policy_key))
     }
 
     async fn ask_flags(&mut self) -> Result<FlagDelta, ExchangeError> {
@@ -403,8 +430,11 @@ impl Courier {
         }
         self.shared.flags.settle();
         self.schedule(reply.hints.next_poll_s);
+        let have = self.shared.steering.as_ref().map_or(u64::MAX, |steering| (steering.version)());
         if more {
             self.refresh().await;
+        } else if reply.policy_version > have {
+            self.fetch_policy().await;
         }
     }
 

@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use picket_cloud_protocol::{Agent, ClientKey, EventAction};
+use picket_cloud_protocol::{Agent, Bundle, ClientKey, EventAction};
 use picket_detection::Outcome;
 use picket_https::Limits;
 use picket_report::{About, Outbox, Redactor, Sealer};
@@ -61,6 +61,7 @@ struct Shared {
     poll_at: AtomicU64,
     log: Arc<Log>,
     counters: Arc<Counters>,
+    steering: Option<Steering>,
 }
 
 impl Shared {
@@ -78,6 +79,23 @@ impl Shared {
 
     fn is_quiet(&self, now_ms: u64) -> bool {
         now_ms < self.quiet_until.load(Ordering::Relaxed)
+    }
+}
+
+/// Judges a signed policy with the key that it must be signed with, and says whether it was taken.
+pub(crate) type Offer = Box<dyn Fn(&Bundle, &[u8; 32]) -> bool + Send + Sync>;
+
+/// Where signed policies go: who judges and keeps them is told from outside.
+pub(crate) struct Steering {
+    /// The version of the signed policy that was taken last; 0 for none.
+    pub(crate) version: Box<dyn Fn() -> u64 + Send + Sync>,
+    /// Takes a policy, or not, given the key that policies are signed with.
+    pub(crate) offer: Offer,
+}
+
+impl std::fmt::Debug for Steering {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Steering").finish_non_exhaustive()
     }
 }
 
@@ -147,6 +165,7 @@ impl Cloud {
         mode: String,
         log: Arc<Log>,
         counters: Arc<Counters>,
+        steering: Option<Steering>,
     ) -> Self {
         let agent = Agent {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -167,6 +186,7 @@ impl Cloud {
             poll_at: AtomicU64::new(0),
             log,
             counters,
+            steering,
         });
         let (calls, called) = mpsc::channel(CALLS);
         let (finish, finishing) = watch::channel(None);
@@ -245,7 +265,14 @@ impl Cloud {
                 attackers.insert(known.key.as_str().to_owned());
             }
         }
-        if due || now >= self.shared.poll_at.load(Ordering::Relaxed) {
+        if due {
+            self.tend();
+        }
+    }
+
+    /// An event came: flags and policy are asked for again where they are old. Nobody waits for that.
+    pub(crate) fn invoked(&self) {
+        if now_s() >= self.shared.poll_at.load(Ordering::Relaxed) {
             self.tend();
         }
     }
