@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let Some(path) = &arguments.requests else {
         let event = read_event(arguments.event.as_deref())?;
         if let Some(policy) = &arguments.policy {
-            return under_policy(arguments, &mut out, policy, event.into());
+            return under_policy(arguments, &mut out, policy, &event.into());
         }
         let (outcome, us) = inspector.inspect_event(&event.into());
         let name = inspector.request.event.name;
@@ -93,7 +93,7 @@ fn under_policy(
     arguments: &Arguments,
     out: &mut impl Write,
     path: &Path,
-    event: bytes::Bytes,
+    event: &bytes::Bytes,
 ) -> Result<(), CliError> {
     let loaded = match path.extension() {
         Some(extension) if extension == "policy" || extension == "json" => None,
@@ -106,7 +106,7 @@ fn under_policy(
     let circumstances =
         Circumstances { function: arguments.function.clone(), now: now(), ..Circumstances::default() };
     let mut judge = Judge::new();
-    let judged = judge.judge(&policy, &event, &circumstances, None);
+    let judged = judge.judge(&policy, event, &circumstances, None);
     let document = loaded.as_ref().map(|loaded| &loaded.file.document);
     let verdict = allow::explain(&judged, &judge.request, &policy, document);
     let findings = explain(&judge.request, &judged.outcome);

@@ -1,12 +1,15 @@
 //! One event and a policy: the verdict, as the agent gives it.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
-use picket_detection::{Catalogue, Fuel, Outcome, Profile, Scratch, inspect};
+use picket_detection::{
+    Catalogue, Fuel, Outcome, Profile, Scratch, inspect,
+    response::{Answer, Asked, OwnCredentials, Thresholds, look},
+};
 use picket_lambda_event::{EventReader, Options};
 use picket_policy::{
-    Action, Policy, Response, Subject, Surroundings, Verdict, Workspace,
+    Action, Policy, Response, Seen, Subject, Surroundings, Verdict, Workspace,
     rates::{KeySecret, Rates},
 };
 use picket_request::Request;
@@ -28,8 +31,14 @@ pub(crate) struct Circumstances {
 pub(crate) struct Answered {
     pub(crate) status: Option<u16>,
     pub(crate) headers: Vec<(String, String)>,
-    pub(crate) bytes: u64,
+    pub(crate) body: Vec<u8>,
     pub(crate) took_ms: u64,
+}
+
+impl Answered {
+    fn bytes(&self) -> u64 {
+        self.body.len() as u64
+    }
 }
 
 /// A verdict with what it was given on.
@@ -39,6 +48,8 @@ pub(crate) struct Judged {
     pub(crate) after: Option<Verdict>,
     /// What was found, without what the policy excludes.
     pub(crate) outcome: Outcome,
+    /// Signals that were seen by others than the detectors: of tokens, of the edge, of the answer.
+    pub(crate) others: Vec<String>,
 }
 
 impl Judged {
@@ -105,7 +116,11 @@ impl Judge {
         let mut outcome =
             inspect(&self.catalogue, &self.request, &Profile::default(), &mut self.scratch, fuel);
         let place = Place::of(event);
+        let checked = policy.checks.look(&self.request, circumstances.now);
+        let seen = checked.seen();
         let mut subject = Subject::new(&self.request, circumstances.now);
+        subject.seen = &seen;
+        subject.claims = checked.claims();
         subject.request_id = &circumstances.request_id;
         subject.place = Surroundings {
             function: &circumstances.function,
@@ -116,19 +131,39 @@ impl Judge {
             ..Surroundings::default()
         };
         let verdict = policy.evaluate(&subject, Some(&mut outcome), &mut self.rates, &mut self.workspace);
+        let mut shown: Vec<&'static str> = Vec::new();
         let after = answered.filter(|_| verdict.action != Action::Block).map(|answered| {
             let headers: Vec<(&[u8], &[u8])> =
                 answered.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
             let response = Response {
                 status: answered.status,
                 headers: &headers,
-                bytes: answered.bytes,
+                bytes: answered.bytes(),
                 took_ms: answered.took_ms,
             };
-            let subject = Subject { response: Some(&response), ..subject };
+            let found = look(&Answer {
+                status: answered.status,
+                failed: false,
+                headers: &headers,
+                text: &answered.body,
+                bytes: answered.bytes(),
+                time: Duration::from_millis(answered.took_ms),
+                asked: &Asked::of(&self.request, &outcome),
+                own: &OwnCredentials::default(),
+                thresholds: Thresholds::default(),
+                called_runtime_api: false,
+            });
+            let mut seen = checked.seen();
+            seen.extend(
+                found.findings().iter().map(|finding| Seen { signal: finding.signal.id(), at: "answer" }),
+            );
+            shown = found.findings().iter().map(|finding| finding.signal.id()).collect();
+            let subject = Subject { response: Some(&response), seen: &seen, ..subject };
             policy.respond(&subject, &outcome, &verdict, &mut self.workspace)
         });
-        Judged { verdict, after, outcome }
+        let mut others: Vec<String> = checked.seen().iter().map(|seen| seen.signal.to_owned()).collect();
+        others.extend(shown.into_iter().map(str::to_owned));
+        Judged { verdict, after, outcome, others }
     }
 }
 

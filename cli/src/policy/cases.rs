@@ -132,7 +132,7 @@ pub(super) fn answered(response: &CaseResponse) -> Answered {
     Answered {
         status: Some(response.status.unwrap_or(200)),
         headers: headers.collect(),
-        bytes: body.len() as u64,
+        body: body.into_bytes(),
         took_ms: 1,
     }
 }
@@ -244,8 +244,11 @@ fn compare(expect: &Expectation, judged: &Judged, matched: &[&str]) -> Vec<Strin
             wrong.push(format!("`{id}` should not match and does"));
         }
     }
-    let seen: Vec<&str> =
-        judged.raised().chain(judged.outcome.findings.iter().map(|finding| finding.signal.id())).collect();
+    let seen: Vec<&str> = judged
+        .raised()
+        .chain(judged.outcome.findings.iter().map(|finding| finding.signal.id()))
+        .chain(judged.others.iter().map(String::as_str))
+        .collect();
     for signal in expect.signals.iter().flat_map(OneOrMany::as_slice) {
         if !seen.contains(&signal.as_str()) {
             let others = if seen.is_empty() { "none".to_owned() } else { seen.join(", ") };

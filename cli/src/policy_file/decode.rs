@@ -3,6 +3,8 @@
 //! Serde stops at the first error. What is wrong is therefore reported, taken out of the tree, and the rest read again, so that one run shows
 //! every mistake.
 
+#![expect(clippy::result_large_err, reason = "an error ends the reading; its size costs nothing")]
+
 use std::{fmt::Display, ops::Range};
 
 use picket_policy::document::Document;
@@ -36,7 +38,7 @@ pub(crate) fn decode(root: &Node) -> Result<Document, Vec<Diagnostic>> {
         };
         let span = error.span.clone().unwrap_or_else(|| root.span.clone());
         // What a key that is not known would have said is missing only because it is not known.
-        let follows = error.unknown_key_in.is_none() && tainted.iter().any(|map| *map == span);
+        let follows = error.unknown_key_in.is_none() && tainted.contains(&span);
         if !follows {
             let mut diagnostic = Diagnostic::error(error.message, span);
             diagnostic.label = error.label;

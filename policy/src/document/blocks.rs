@@ -174,8 +174,8 @@ pub enum Redaction {
     ResponseHeader(String),
 }
 
-/// How bearer tokens are checked. What fails becomes a signal: `JWT-SIGNATURE`, `JWT-EXPIRED`, `JWT-ISSUER`,
-/// `JWT-AUDIENCE`, `JWT-NONE`.
+/// How bearer tokens are checked. What fails becomes a signal: `JWT-INVALID`, `JWT-EXPIRED`, `JWT-CLAIMS` (issuer or
+/// audience), `JWT-NONE`, `JWT-MALFORMED`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

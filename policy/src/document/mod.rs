@@ -26,7 +26,7 @@ pub use case::{Body, Case, CaseRequest, CaseResponse, Expectation, ExpectedVerdi
 pub use check::{Path, Problem, Step, check};
 pub use condition::{Condition, ConditionError, Match, NumberOf, Operator, Test, Where};
 pub use limits::{ACTIONS, CONDITION_DEPTH, CONDITIONS, LIST_ITEMS, LISTS, RATE_LIMITS, RULES};
-pub use names::{ACCOUNT_SIGNALS, RESPONSE_SIGNALS, is_custom_signal, is_known_signal, known_signals};
+pub use names::{ACCOUNT_SIGNALS, OTHER_SIGNALS, is_custom_signal, is_known_signal, known_signals};
 pub use rule::{Key, RateLimit, Rule};
 pub use scalar::{Bytes, Date, Duration, OneOrMany, Percent, Scalar, ScalarError, Share, TimeOfDay, instant};
 

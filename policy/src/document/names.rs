@@ -1,25 +1,11 @@
 //! The names of signals that a policy may use.
 
-use picket_detection::Signal;
+use picket_detection::{Signal, response::ResponseSignal};
 use picket_request::Anomaly;
 
-/// Signals of responses, and of what Picket itself did.
-pub const RESPONSE_SIGNALS: &[&str] = &[
-    "HTTP403",
-    "HTTP404",
-    "HTTP429",
-    "HTTP4XX",
-    "HTTP500",
-    "HTTP503",
-    "HTTP5XX",
-    "RESPONSE-SIZE",
-    "RESPONSE-TIME",
-    "SECRET-LEAK",
-    "ERROR-LEAK",
-    "FUNCTION-ERROR",
-    "FORCEFULBROWSING",
-    "REFLECTED",
-    "IMPACT-CONFIRMED",
+/// Signals that policies may use besides those of detectors, anomalies and answers: of tokens and the edge, of lists that owners keep, and of
+/// what Picket itself did.
+pub const OTHER_SIGNALS: &[&str] = &[
     "ALLOWED",
     "BLOCKED",
     "WOULD-BLOCK",
@@ -30,9 +16,8 @@ pub const RESPONSE_SIGNALS: &[&str] = &[
     "TORNODE",
     "IMPOSTOR",
     "ORIGIN-BYPASS",
-    "JWT-SIGNATURE",
-    "JWT-ISSUER",
-    "JWT-AUDIENCE",
+    "JWT-INVALID",
+    "JWT-CLAIMS",
 ];
 
 /// Account signals, which templates place.
@@ -74,7 +59,8 @@ pub fn known_signals() -> impl Iterator<Item = &'static str> {
         .iter()
         .map(|signal| signal.id())
         .chain(Anomaly::ALL.iter().map(|anomaly| anomaly.id()))
-        .chain(RESPONSE_SIGNALS.iter().copied())
+        .chain(ResponseSignal::ALL.iter().map(|signal| signal.id()))
+        .chain(OTHER_SIGNALS.iter().copied())
         .chain(ACCOUNT_SIGNALS.iter().copied())
 }
 
