@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
 use picket_detection::{
-    Catalogue, Fuel, Outcome, Profile, Scratch, inspect,
+    Catalogue, Chain, Finding, Fuel, Outcome, Profile, Scratch, Signal, Tier, inspect,
     response::{Answer, Asked, OwnCredentials, Thresholds, look},
 };
 use picket_lambda_event::{EventReader, Options};
@@ -12,7 +12,7 @@ use picket_policy::{
     Action, Policy, Response, Seen, Subject, Surroundings, Verdict, Workspace,
     rates::{KeySecret, Rates},
 };
-use picket_request::Request;
+use picket_request::{LocationId, Request, Segment};
 use serde_json::Value;
 
 /// What is known of an event besides its bytes.
@@ -39,6 +39,14 @@ impl Answered {
     fn bytes(&self) -> u64 {
         self.body.len() as u64
     }
+}
+
+/// What a verdict line says was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) signal: Signal,
+    pub(crate) tier: Tier,
+    pub(crate) location: &'static str,
 }
 
 /// A verdict with what it was given on.
@@ -113,8 +121,46 @@ impl Judge {
         self.reader.read(event, &mut self.request, Some(circumstances.now));
         let bytes = self.request.values().iter().map(|value| value.text.len()).sum();
         let fuel = Fuel::for_bytes(bytes);
-        let mut outcome =
-            inspect(&self.catalogue, &self.request, &Profile::default(), &mut self.scratch, fuel);
+        let outcome = inspect(&self.catalogue, &self.request, &Profile::default(), &mut self.scratch, fuel);
+        self.decide(policy, event, circumstances, outcome, answered)
+    }
+
+    /// The same for a request of which only a verdict line is left: what was found is taken from there.
+    pub(crate) fn judge_again(
+        &mut self,
+        policy: &Policy,
+        event: &Bytes,
+        circumstances: &Circumstances,
+        found: &[Known],
+    ) -> Judged {
+        self.reader.read(event, &mut self.request, Some(circumstances.now));
+        let mut outcome = Outcome::default();
+        for known in found {
+            let location = self.request.locations.add(LocationId::ROOT, Segment::Word(known.location));
+            outcome.findings.push(Finding {
+                signal: known.signal,
+                tier: known.tier,
+                detector: "recorded",
+                version: 0,
+                // No value of this request: what was found in is not in the line.
+                value: u32::MAX,
+                location,
+                chain: Chain::default(),
+                span: 0..0,
+                facts: Vec::new(),
+            });
+        }
+        self.decide(policy, event, circumstances, outcome, None)
+    }
+
+    fn decide(
+        &mut self,
+        policy: &Policy,
+        event: &Bytes,
+        circumstances: &Circumstances,
+        mut outcome: Outcome,
+        answered: Option<&Answered>,
+    ) -> Judged {
         let place = Place::of(event);
         let checked = policy.checks.look(&self.request, circumstances.now);
         let seen = checked.seen();

@@ -15,6 +15,7 @@ mod learning;
 mod pad;
 mod policy;
 mod replay;
+mod replay_line;
 mod score;
 mod scramble;
 mod seal;

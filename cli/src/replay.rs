@@ -15,8 +15,9 @@ use serde_json::Value;
 
 use crate::{
     error::CliError,
-    judge::{Circumstances, Judge, Judged, now},
+    judge::{Circumstances, Judge, Judged, Known, now},
     policy::policy_of,
+    replay_line::{self, Texts},
 };
 
 /// A line that is longer holds no event: the platform's largest has 6 MB.
@@ -26,8 +27,8 @@ const EXAMPLES: usize = 5;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// A folder of events as `.json` files, or a file with one event a line (also gzipped). Events may stand in an object
-    /// under `event`, beside `time` and `function`.
+    /// A folder of events as `.json` files, or a file with one event or verdict line a line (also gzipped). Events may
+    /// stand in an object under `event`, beside `time` and `function`.
     #[arg(long)]
     events: PathBuf,
     /// The policy that holds: a policy file, or what `picket policy build` wrote.
@@ -101,6 +102,8 @@ struct Group {
 #[serde(rename_all = "camelCase")]
 struct Report {
     events: u64,
+    /// Those of them of which only a verdict line is left.
+    lines: u64,
     /// Files and lines that hold no event.
     skipped: u64,
     differ: u64,
@@ -114,18 +117,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     // Each has counts of its own: what one blocks, the other counts.
     let mut sides = [(Judge::new(), old), (Judge::new(), new)];
     let mut groups: BTreeMap<(Decided, Decided), (u64, Vec<String>)> = BTreeMap::new();
-    let (mut events, mut skipped, mut verdicts) = (0, 0, BTreeMap::new());
+    let (mut events, mut lines, mut skipped, mut verdicts) = (0, 0, 0, BTreeMap::new());
+    let mut texts = Texts::default();
     each_event(&arguments.events, &mut |name, text| {
-        let Some((event, mut circumstances)) = recorded(&text) else {
+        let Some((event, known, mut circumstances)) = recorded(&text, &mut texts) else {
             skipped += 1;
             return;
         };
         events += 1;
+        lines += u64::from(known.is_some());
         circumstances.request_id = name.to_owned();
         if circumstances.function.is_empty() {
             circumstances.function.clone_from(&arguments.function);
         }
-        let [from, to] = sides.each_mut().map(|side| decide(side, &event, &circumstances));
+        let [from, to] = sides.each_mut().map(|side| decide(side, &event, known.as_deref(), &circumstances));
         *verdicts.entry(format!("{} > {}", from.verdict, to.verdict)).or_default() += 1;
         if from.verdict != to.verdict {
             let (count, examples) = groups.entry((from, to)).or_default();
@@ -141,7 +146,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         .collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.count));
     let differ = groups.iter().map(|group| group.count).sum();
-    let report = Report { events, skipped, differ, verdicts, groups };
+    let report = Report { events, lines, skipped, differ, verdicts, groups };
     let mut out = std::io::stdout().lock();
     if arguments.json {
         serde_json::to_writer(&mut out, &report)?;
@@ -155,13 +160,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     Ok(())
 }
 
-fn decide((judge, policy): &mut (Judge, Policy), event: &Bytes, circumstances: &Circumstances) -> Decided {
-    let judged = judge.judge(policy, event, circumstances, None);
+fn decide(
+    (judge, policy): &mut (Judge, Policy),
+    event: &Bytes,
+    known: Option<&[Known]>,
+    circumstances: &Circumstances,
+) -> Decided {
+    let judged = match known {
+        Some(known) => judge.judge_again(policy, event, circumstances, known),
+        None => judge.judge(policy, event, circumstances, None),
+    };
     Decided::of(judge, &judged)
 }
 
 fn print(out: &mut impl Write, report: &Report) -> Result<(), CliError> {
     writeln!(out, "{} events, {} verdicts differ", report.events, report.differ)?;
+    if report.lines > 0 {
+        let what =
+            "of them are verdict lines: rules see their method, path, client and signals, and nothing else";
+        writeln!(out, "{} {what}", report.lines)?;
+    }
     if report.skipped > 0 {
         writeln!(out, "{} files or lines hold no event and were left out", report.skipped)?;
     }
@@ -186,15 +204,21 @@ fn print(out: &mut impl Write, report: &Report) -> Result<(), CliError> {
     Ok(())
 }
 
-/// An event, and what is said beside it.
-fn recorded(text: &[u8]) -> Option<(Bytes, Circumstances)> {
+/// An event, and what is said beside it; of a verdict line, what it says was found.
+fn recorded(text: &[u8], texts: &mut Texts) -> Option<(Bytes, Option<Vec<Known>>, Circumstances)> {
     let value: Value = serde_json::from_slice(text).ok()?;
     let object = value.as_object()?;
     let mut circumstances = Circumstances { now: now(), ..Circumstances::default() };
+    if object.contains_key("verdict") && object.contains_key("signals") {
+        if let Some(function) = object.get("functionArn").and_then(Value::as_str) {
+            // arn:aws:lambda:REGION:ACCOUNT:function:NAME
+            function.split(':').nth(6).unwrap_or_default().clone_into(&mut circumstances.function);
+        }
+        let (event, known) = replay_line::read(&value, texts)?;
+        return Some((event, Some(known), circumstances));
+    }
     let Some(event) = object.get("event").filter(|event| event.is_object() || event.is_string()) else {
-        // A verdict line says what was decided; the event itself is not in it.
-        let is_event = !(object.contains_key("verdict") && object.contains_key("signals"));
-        return is_event.then(|| (Bytes::copy_from_slice(text), circumstances));
+        return Some((Bytes::copy_from_slice(text), None, circumstances));
     };
     if let Some(time) = object.get("time").and_then(Value::as_u64) {
         circumstances.now = time;
@@ -204,7 +228,7 @@ fn recorded(text: &[u8]) -> Option<(Bytes, Circumstances)> {
     }
     let bytes =
         event.as_str().map_or_else(|| event.to_string().into_bytes(), |text| text.as_bytes().to_vec());
-    Some((bytes.into(), circumstances))
+    Some((bytes.into(), None, circumstances))
 }
 
 /// Calls `each` for every file of a folder, in the order of their names, or for every line of a file.

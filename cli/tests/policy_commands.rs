@@ -1,4 +1,5 @@
 //! The commands that work with policies, through the built program.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::{
     fs,
@@ -142,7 +143,12 @@ fn replay_groups_what_differs_by_rule_and_parameter() {
         (Some("SQLI"), Some("query.q"))
     );
     // The same from a log with one event a line, among lines that hold none; differences fail where that was asked for.
-    let mut log = String::from("{\"verdict\":\"block\",\"signals\":[]}\nnot JSON\n");
+    let mut log = String::from("not JSON\n");
+    let line = |path: &str| {
+        json!({"verdict": "block", "method": "GET", "path": path, "eventSource": "http-v2", "client": "198.51.100.7",
+               "signals": [{"id": "SQLI", "tier": "certain", "location": "query.q"}]})
+    };
+    log.push_str(&format!("{}\n{}\n", line("/reports"), line("/items")));
     log.push_str(&format!("{}\n", event("/admin/a", "")));
     log.push_str(&format!(
         "{}\n",
@@ -153,8 +159,10 @@ fn replay_groups_what_differs_by_rule_and_parameter() {
     let output = picket(&["replay", "--events", &log, "--policy", &old, "--against", &new, "--exit-code"]);
     assert!(!output.status.success());
     let text = printed(&output);
-    assert!(text.contains("2 events, 1 verdicts differ"), "{text}");
-    assert!(text.contains("2 files or lines hold no event"), "{text}");
+    assert!(text.contains("4 events, 2 verdicts differ"), "{text}");
+    assert!(text.contains("2 of them are verdict lines"), "{text}");
+    assert!(text.contains("1 files or lines hold no event"), "{text}");
+    assert!(text.contains("block > allow: 1 (SQLI at query.q > clean)"), "{text}");
     assert!(text.contains("allow > block: 1 (clean > rule no-admin)"), "{text}");
 }
 
