@@ -82,16 +82,6 @@ impl<'a> Linter<'a> {
             let help = "write `mode: log`, or a ramp above 0";
             self.warn(&root.key("ramp"), "a ramp of 0 blocks nothing", help);
         }
-        if let Some(jwt) = &document.jwt
-            && jwt.jwks.is_none()
-        {
-            let help = "add `jwks: keys.json` with the issuer's public keys";
-            self.warn(
-                &root.key("jwt"),
-                "without keys anybody can write a token that names this issuer",
-                help,
-            );
-        }
         for (index, limit) in document.rate_limits.iter().enumerate() {
             if limit.lasts.is_some_and(|lasts| lasts < limit.window) {
                 let path = root.key("rateLimits").index(index).key("for");

@@ -164,9 +164,9 @@ impl Checker<'_> {
     fn jwt(&mut self) {
         let path = Path::default().key("jwt");
         let Some(jwt) = &self.document.jwt else { return };
-        if jwt.jwks.is_none() && jwt.issuer.is_none() && jwt.audience.is_none() {
-            self.report(path.clone(), "`jwt` checks nothing").help =
-                Some("add `jwks: keys.json`, `issuer` or `audience`".to_owned());
+        if jwt.jwks.is_none() {
+            self.report(path.clone(), "without keys anybody can write a token that names this issuer").help =
+                Some("add `jwks: keys.json`, a file with the issuer's public keys beside this one".to_owned());
         }
         if let Some(header) = &jwt.header {
             self.header_name(path.key("header"), header);
