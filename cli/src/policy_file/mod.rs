@@ -1,6 +1,7 @@
 //! A policy file: read, checked, and every mistake shown where it stands.
 
 mod decode;
+mod decode_error;
 mod diagnostic;
 mod lint;
 mod similar;
