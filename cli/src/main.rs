@@ -9,6 +9,7 @@ mod envelope;
 mod error;
 mod explain;
 mod explain_upload;
+mod fleet;
 mod inspect;
 mod judge;
 mod learning;
@@ -51,6 +52,8 @@ enum Command {
     Report(learning::Arguments),
     /// Checks a layer's zip against the digest that its sources give.
     VerifyLayer(verify_layer::Arguments),
+    /// Lists every function with its agent, as the cloud engine knows them.
+    Fleet(fleet::Arguments),
     /// Prints what would leave the agent for one event.
     ExplainUpload(explain_upload::Arguments),
     /// Makes a key pair for sealed values.
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Report(arguments) => learning::run(&arguments),
         Command::VerifyLayer(arguments) => verify_layer::run(&arguments),
+        Command::Fleet(arguments) => fleet::run(&arguments),
         Command::ExplainUpload(arguments) => explain_upload::run(&arguments),
         Command::SealKeygen => seal::keygen(),
         Command::Unseal(arguments) => seal::unseal(&arguments),

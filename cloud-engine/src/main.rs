@@ -35,7 +35,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serves agents and administrators from a SQLite file.
+    /// Serves agents and administrators, from a SQLite file or a DynamoDB table.
     Serve(Serve),
     /// Writes a consistent copy of the file while it is in use.
     Backup {
@@ -64,9 +64,12 @@ struct Serve {
     /// Where to listen. TLS is the business of whatever stands in front.
     #[arg(long, default_value = "127.0.0.1:7878")]
     listen: SocketAddr,
-    /// The folder that holds the database; it is made where it is missing.
-    #[arg(long)]
-    data: PathBuf,
+    /// The folder that holds the SQLite file; it is made where it is missing.
+    #[arg(long, required_unless_present = "table")]
+    data: Option<PathBuf>,
+    /// A DynamoDB table in place of the file, for many machines.
+    #[arg(long, conflicts_with = "data")]
+    table: Option<String>,
     /// Also tells webhooks on this machine and without TLS, for trials.
     #[arg(long)]
     local_webhooks: bool,
@@ -114,7 +117,7 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
-        Some(Command::Serve(serve)) => serve_sqlite(serve).await,
+        Some(Command::Serve(serve)) => serve_where(serve).await,
         Some(Command::Backup { data, to }) => backup(&data, &to),
         Some(Command::Init { table, create_table, first }) => init(&table, create_table, first).await,
         None if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() => serve_lambda().await,
@@ -134,11 +137,20 @@ fn backup(data: &Path, to: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn serve_sqlite(options: Serve) -> Result<(), Failure> {
+async fn serve_where(options: Serve) -> Result<(), Failure> {
+    if let Some(table) = &options.table {
+        let store = Dynamo::new(aws_sdk_dynamodb::Client::new(&aws().await?), table);
+        return serve_from(store, options).await;
+    }
+    let data = options.data.clone().ok_or("a folder is needed: --data")?;
+    std::fs::create_dir_all(&data)?;
+    let store = Sqlite::open(&database(&data))?;
+    serve_from(store, options).await
+}
+
+async fn serve_from<S: Store>(store: S, options: Serve) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    std::fs::create_dir_all(&options.data)?;
-    let store = Sqlite::open(&database(&options.data))?;
     let listener = TcpListener::bind(options.listen).await?;
     let address = listener.local_addr()?;
     let url = options.first.url.clone().unwrap_or_else(|| format!("http://{address}"));

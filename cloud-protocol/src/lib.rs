@@ -7,6 +7,7 @@
 mod batch;
 mod bundle;
 mod client;
+mod decode;
 mod event;
 mod flags;
 pub mod limits;
@@ -17,6 +18,7 @@ mod sign;
 pub use batch::{Ack, Agent, Batch, Count, Hints, Reply, Sighting, Stats, Upload};
 pub use bundle::Bundle;
 pub use client::{ClientKey, ClientKeyError, ClientKind};
+pub use decode::{DecodeError, decode};
 pub use event::{Event, EventAction, EventClass, EventSignal};
 pub use flags::{Flag, FlagDelta};
 pub use secret::Secret;

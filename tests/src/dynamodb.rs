@@ -1,4 +1,5 @@
 //! AWS's own DynamoDB Local as a child process. Knows how it is started; not what is kept in it.
+#![expect(clippy::disallowed_methods, reason = "these threads have nothing else to do than to wait")]
 
 use std::{
     io::{Read as _, Write as _},

@@ -25,7 +25,11 @@ const NEEDS: &str = "# needs: ";
 const FOREIGN: [&str; 6] = ["aws ", "sam ", "sudo ", "docker ", "cosign ", "curl "];
 
 /// Variables of Picket's that are no setting of the agent's, and who reads them.
-const NOT_SETTINGS: [(&str, &str); 1] = [("PICKET_NEXT_WRAPPER", "the wrapper")];
+const NOT_SETTINGS: [(&str, &str); 3] = [
+    ("PICKET_NEXT_WRAPPER", "the wrapper"),
+    ("PICKET_TABLE", "the engine"),
+    ("PICKET_ENGINE_LOG", "the engine"),
+];
 
 fn pages() -> BTreeMap<PathBuf, String> {
     let mut pages = BTreeMap::new();

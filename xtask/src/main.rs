@@ -5,7 +5,9 @@ mod cost;
 mod demo;
 mod docs;
 mod engine;
+mod exactness;
 mod layer;
+mod load;
 mod publish;
 mod score;
 mod setup;
@@ -37,6 +39,10 @@ enum Task {
     Score(score::Options),
     /// Start a protected example function behind a local address, and attack it
     Demo(demo::Options),
+    /// Send signals through the engine while killing it, and compare what it has counted with what was sent
+    Exactness(exactness::Options),
+    /// Measure how many batches the engine takes a second, how long each waits, and its memory
+    Load(load::Options),
     /// Build the layer's zips under target/layer
     Layer(layer::Options),
     /// Show or make the calls that publish the layer in many regions
@@ -57,6 +63,8 @@ fn main() -> ExitCode {
         Task::Docs => docs::run(),
         Task::Score(options) => score::run(&options),
         Task::Demo(options) => demo::run(&options),
+        Task::Exactness(options) => exactness::run(&options),
+        Task::Load(options) => load::run(&options),
         Task::Layer(options) => layer::run(&options),
         Task::PublishLayer(options) => publish::run(&options),
         Task::Engine(options) => engine::run(&options),

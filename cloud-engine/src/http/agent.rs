@@ -1,17 +1,14 @@
 //! What agents ask for: batches, flags, policy. Size and credential come first, then inflating within a cap, then the shape.
 
-use std::io::Read as _;
-
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header, request::Parts};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
 use lambda_http::request::RequestContext;
-use picket_cloud_protocol::{BATCHES, Batch, FLAGS, FlagDelta, HEADER, POLICY, limits as wire};
+use picket_cloud_protocol::{BATCHES, DecodeError, FLAGS, FlagDelta, HEADER, POLICY, decode, limits as wire};
 use serde::Deserialize;
 
 use super::{Shared, json_response};
@@ -39,7 +36,8 @@ async fn batches<S: Store>(State(engine): State<Shared<S>>, request: Request) ->
         let (parts, body) = request.into_parts();
         let body = whole(&parts.headers, body).await?;
         let sender = sender(&engine, &parts, &body).await?;
-        let batch = decode(&parts.headers, &body)?;
+        let coding = parts.headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes);
+        let batch = decode(coding, &body).map_err(refusal)?;
         let reply = engine.take(&sender, &batch).await?;
         Ok(json_response(StatusCode::OK, &reply))
     };
@@ -123,36 +121,12 @@ async fn whole(headers: &HeaderMap, body: Body) -> Result<Bytes, Refused> {
     to_bytes(body, wire::BATCH_BYTES).await.map_err(|_error| Refused::TooLarge)
 }
 
-/// A batch from its bytes, inflated within its cap.
-///
-/// # Errors
-/// When it is too large or no batch.
-fn decode(headers: &HeaderMap, body: &[u8]) -> Result<Batch, Refused> {
-    let coding = headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes());
-    match coding {
-        None | Some(b"identity") => parse(body),
-        Some(b"gzip") => {
-            let mut inflated = Vec::new();
-            let cap = wire::BATCH_INFLATED_BYTES as u64;
-            MultiGzDecoder::new(body)
-                .take(cap + 1)
-                .read_to_end(&mut inflated)
-                .map_err(|_broken| Refused::Invalid("the body is no gzip".to_owned()))?;
-            if inflated.len() as u64 > cap {
-                return Err(Refused::TooLarge);
-            }
-            parse(&inflated)
-        }
-        Some(_) => Err(Refused::Invalid("the content coding is neither gzip nor identity".to_owned())),
+fn refusal(error: DecodeError) -> Refused {
+    match error {
+        DecodeError::TooLarge => Refused::TooLarge,
+        DecodeError::Shape(refusal) => Refused::Shape(refusal),
+        other => Refused::Invalid(other.to_string()),
     }
-}
-
-fn parse(bytes: &[u8]) -> Result<Batch, Refused> {
-    // The error names no content: it would go into logs.
-    let batch: Batch = serde_json::from_slice(bytes)
-        .map_err(|error| Refused::Invalid(format!("the body is no batch, at byte {}", error.column())))?;
-    batch.check()?;
-    Ok(batch)
 }
 
 /// Methods that agents use, for the OpenAPI file.

@@ -40,7 +40,8 @@ impl Webhooks {
     pub async fn post(&self, url: &str, json: &serde_json::Value) -> Result<(), NotTold> {
         let uri: Uri = url.parse().map_err(|_| NotTold("the address is no URL".to_owned()))?;
         let secure = uri.scheme_str() == Some("https");
-        if !secure && !(self.allow_local && uri.scheme_str() == Some("http")) {
+        let plain = self.allow_local && uri.scheme_str() == Some("http");
+        if !(secure || plain) {
             return Err(NotTold("the address is not https".to_owned()));
         }
         let request = Request::post(uri)
@@ -94,10 +95,10 @@ fn may_reach(address: IpAddr) -> bool {
             };
             match segments {
                 // What translators make of an IPv4 address (RFC 6052, RFC 3056) reaches that address.
-                [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
+                [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+                | [0x2002, high, low, ..]
+                | [0, 0, 0, 0, 0, 0, high, low] => embedded(high, low),
                 [0x64, 0xff9b, 1, ..] => false,
-                [0x2002, high, low, ..] => embedded(high, low),
-                [0, 0, 0, 0, 0, 0, high, low] => embedded(high, low),
                 _ => !is_private(address),
             }
         }

@@ -292,6 +292,7 @@ fn failed<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> StoreError {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands it over")]
 fn broken(error: aws_sdk_dynamodb::error::BuildError) -> StoreError {
     StoreError::Failed(error.to_string())
 }

@@ -174,13 +174,9 @@ pub struct Query {
 impl Query {
     /// The items whose place begins with a text.
     pub fn prefix(pk: impl Into<String>, prefix: &str, limit: usize) -> Self {
-        Self {
-            pk: pk.into(),
-            from: prefix.to_owned(),
-            to: format!("{prefix}\u{7f}"),
-            backwards: false,
-            limit,
-        }
+        // DynamoDB takes no empty text in a key, and no place begins before a space.
+        let from = if prefix.is_empty() { " " } else { prefix };
+        Self { pk: pk.into(), from: from.to_owned(), to: format!("{prefix}\u{7f}"), backwards: false, limit }
     }
 
     /// The items between two places, both included.

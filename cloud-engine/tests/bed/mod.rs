@@ -179,6 +179,65 @@ impl<S: Store> Store for Pausing<S> {
     }
 }
 
+/// A store that counts what is asked of it, in DynamoDB's units.
+#[derive(Debug)]
+pub struct Counting<S> {
+    store: S,
+    pub requests: AtomicU64,
+    pub write_units: AtomicU64,
+    pub read_units: AtomicU64,
+}
+
+impl<S> Counting<S> {
+    pub const fn new(store: S) -> Self {
+        let zero = AtomicU64::new;
+        Self { store, requests: zero(0), write_units: zero(0), read_units: zero(0) }
+    }
+
+    fn note(&self, writes: u64, reads: u64) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.write_units.fetch_add(writes, Ordering::Relaxed);
+        self.read_units.fetch_add(reads, Ordering::Relaxed);
+    }
+}
+
+/// About how many bytes an item has.
+fn bytes_of(item: &Item) -> u64 {
+    let fields = item.fields.iter().map(|(name, field)| name.len() + format!("{field:?}").len());
+    (item.key.pk.len() + item.key.sk.len() + fields.sum::<usize>()) as u64
+}
+
+impl<S: Store> Store for Counting<S> {
+    async fn get(&self, key: Key) -> Result<Option<Item>, StoreError> {
+        let item = self.store.get(key).await;
+        let bytes = item.as_ref().map_or(0, |item| item.as_ref().map_or(0, bytes_of));
+        self.note(0, bytes.div_ceil(4_096).max(1));
+        item
+    }
+    async fn query(&self, query: Query) -> Result<Vec<Item>, StoreError> {
+        let items = self.store.query(query).await;
+        let bytes: u64 = items.as_ref().map_or(0, |items| items.iter().map(bytes_of).sum());
+        self.note(0, bytes.div_ceil(4_096).max(1));
+        items
+    }
+    async fn write(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        // A transaction's writes cost twice.
+        let units = writes.iter().map(|write| match write {
+            Write::Put(item, _) | Write::Add(item, _) => 2 * bytes_of(item).div_ceil(1_024).max(1),
+            Write::Delete(..) => 2,
+        });
+        self.note(units.sum(), 0);
+        self.store.write(writes).await
+    }
+    async fn put_all(&self, items: Vec<Item>) -> Result<(), StoreError> {
+        self.note(items.iter().map(|item| bytes_of(item).div_ceil(1_024).max(1)).sum(), 0);
+        self.store.put_all(items).await
+    }
+    async fn purge(&self, now: u64) -> Result<u64, StoreError> {
+        self.store.purge(now).await
+    }
+}
+
 /// A clock that a test moves.
 #[derive(Clone, Debug)]
 pub struct Time(pub Arc<AtomicU64>);
