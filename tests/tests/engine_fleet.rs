@@ -94,7 +94,7 @@ fn a_client_that_spreads_over_fifty_environments_is_flagged_and_blocked_by_each(
     let folder = std::env::temp_dir().join(format!("picket-fleet-{}", std::process::id()));
     let engine = Engine::first(Kept::Folder(folder.clone())).expect("an engine");
     let cloud = Cloud::start();
-    cloud.hold_secret(&serde_json::to_string(&engine.secret).expect("JSON"));
+    cloud.keep_secret(serde_json::to_string(&engine.secret).expect("JSON"));
     let more = [("PICKET_MODE", "block"), ("PICKET_HOLD_MS", "2000")];
     let settings = cloud.settings(&more);
     let mut environments: Vec<Environment> =
