@@ -60,7 +60,7 @@ impl Environment {
 
     /// Sends one request, and a clean one behind it; says whether the first was blocked.
     fn is_blocked(&mut self, client: &str, query: &str) -> bool {
-        let (first, clean) = (event(client, query), event("192.0.2.200", "q=clean"));
+        let (first, clean) = (event(client, query), event("192.0.2.201", "q=behind"));
         let asked = self.double.queue(Event::new(first.clone()));
         self.double.queue(Event::new(clean.clone()));
         let answer = br#"{"statusCode":200,"body":"hello"}"#;
