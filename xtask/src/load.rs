@@ -1,4 +1,4 @@
-//! `cargo run --release -p xtask -- load`: how many batches the engine takes, in the profile that this program itself was built in.
+//! `cargo run --release -p picket-xtask -- load`: how many batches the engine takes, in the profile that this program itself was built in.
 //! Knows how to start it; what is measured is said in `tests/src/load.rs`.
 
 use picket_tests::engine::Kept;
