@@ -3,6 +3,8 @@
 //! It may not know what the text is used for. It exists beside the library because what strict decoders refuse is what an
 //! attacker sends: Python and Node.js skip foreign characters and decode the rest.
 
+use crate::charset;
+
 /// What was odd about a base64 text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Odd {
@@ -68,8 +70,7 @@ pub(crate) fn other_readings(text: &[u8]) -> impl Iterator<Item = Reading> + use
     let end = text.iter().rposition(|b| !matches!(CLASSES[*b as usize], PADDING | BLANK)).unwrap_or(0);
     let padded = text.get(..end).is_some_and(|text| memchr::memchr(b'=', text).is_some());
     let mixed = memchr::memchr2(b'-', b'_', text).is_some();
-    // U+0100 and beyond begin with these bytes in UTF-8.
-    let wide = text.iter().any(|b| *b >= 0xc4);
+    let wide = charset::is_wide(text);
     let padded = padded.then_some(Reading::PaddingSkipped);
     padded.into_iter().chain(mixed.then_some(Reading::StandardOnly)).chain(wide.then_some(Reading::LowBytes))
 }
@@ -88,7 +89,7 @@ pub(crate) fn decode_as(text: &[u8], reading: Reading, out: &mut Vec<u8>) -> Odd
     out.reserve(text.len() / 4 * 3 + 3);
     let low_bytes: Vec<u8>;
     let text = if reading == Reading::LowBytes {
-        low_bytes = String::from_utf8_lossy(text).encode_utf16().map(|unit| unit.to_le_bytes()[0]).collect();
+        low_bytes = charset::low_bytes(text);
         low_bytes.as_slice()
     } else {
         text

@@ -26,7 +26,7 @@ const FORM: Style = Style { key: Place::FormKey, value: Place::Form, whole: Plac
 pub(crate) fn read(reader: &mut Reader<'_>, body: Span, flag: Option<bool>, told: &Told) {
     let location = reader.root(Part::Body);
     reader.request.body_bytes = body.len();
-    if told.types.is_empty() {
+    if told.types.is_empty() && !told.is_partial {
         reader.request.anomalies.raise(Anomaly::NoContentType, location);
     }
     // Text of the arena would be copied each time it is lent.

@@ -162,6 +162,17 @@ const EBCDIC: [u8; 256] = [
     0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0xb3, 0xdb, 0xdc, 0xd9, 0xda, 0x9f,
 ];
 
+/// The low byte of each UTF-16 unit of a text: what Node.js makes of a string where it expects bytes (base64, and escapes that
+/// `decodeURIComponent` refuses), so that U+0127 is a quote and U+0442 a `B`.
+pub(crate) fn low_bytes(text: &[u8]) -> Vec<u8> {
+    String::from_utf8_lossy(text).encode_utf16().map(|unit| unit.to_le_bytes()[0]).collect()
+}
+
+/// Whether a text may hold a character beyond Latin-1, whose low byte is another one. U+0100 and beyond begin with these bytes in UTF-8.
+pub(crate) fn is_wide(text: &[u8]) -> bool {
+    text.iter().any(|byte| *byte >= 0xc4)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

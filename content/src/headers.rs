@@ -108,6 +108,8 @@ pub(crate) struct Told {
     pub(crate) codings: Few,
     length: Few,
     transfer: Few,
+    /// What is missing says nothing.
+    pub(crate) is_partial: bool,
 }
 
 impl Told {
@@ -172,7 +174,9 @@ pub(crate) fn read(reader: &mut Reader<'_>, headers: &[(Span, Span)]) -> Told {
         }
         value_of(reader, name, value, location);
     }
-    if reader.request.user_agent.is_empty() {
+    // A WebSocket frame has no head, and an event without a single header hands none on.
+    told.is_partial = reader.state.options.partial_head || headers.is_empty();
+    if reader.request.user_agent.is_empty() && !told.is_partial {
         reader.request.anomalies.raise(Anomaly::NoUserAgent, all);
     }
     framing(reader, &told, all);

@@ -91,6 +91,8 @@ pub struct Options {
     pub now: Option<u64>,
     /// Whether the client's connection was encrypted, where that is known from more than a header.
     pub secure: Option<bool>,
+    /// Whether the event hands on a part of the sender's headers only, so that one that is missing says nothing.
+    pub partial_head: bool,
 }
 
 /// Reads the parts of an HTTP request into values, and fills in what the request says of itself (method, path, query,
@@ -273,6 +275,22 @@ mod tests {
             texts(&request),
             ["query.a=a", "query.a=1 x", "query.b=b", "query.b=2", "query.b=b", "query.b=3"]
         );
-        assert!(request.anomalies.contains(Anomaly::NoUserAgent));
+        assert!(request.anomalies.is_empty(), "without any header nothing is known of the head");
+    }
+
+    #[test]
+    fn a_missing_header_says_something_only_where_the_head_is_known() {
+        for (partial_head, odd) in [(false, true), (true, false)] {
+            let mut request = Request::new(Bytes::from_static(b"hostexample.orgbody"));
+            let parts = HttpParts {
+                headers: vec![(Span::source(0, 4), Span::source(4, 15))],
+                body: Some(Span::source(15, 19)),
+                ..HttpParts::default()
+            };
+            read_http(&mut request, &parts, &Options { partial_head, ..Options::default() });
+            for anomaly in [Anomaly::NoUserAgent, Anomaly::NoContentType] {
+                assert_eq!(request.anomalies.contains(anomaly), odd, "{anomaly:?}");
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use picket_request::{LocationId, Part, Place, Segment, Span, Value};
 
-use crate::reader::Reader;
+use crate::{charset, percent, reader::Reader};
 
 /// What pairs become.
 #[derive(Clone, Copy)]
@@ -87,6 +87,7 @@ pub(crate) fn read_pairs(reader: &mut Reader<'_>, raw: Span, style: Style, locat
         // Some targets take such a query as one text (`/?search+words`, an argument of a CGI program).
         let text = reader.percent_decoded(raw, true, location);
         reader.push(text, raw, style.whole, Span::EMPTY, location);
+        low_bytes(reader, raw, text, style.whole, Span::EMPTY, location);
         literal_plus(reader, raw, text, style, Span::EMPTY, location);
         return;
     }
@@ -149,6 +150,7 @@ fn pair(
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
     if !key.is_empty() && !spare {
         reader.push(key_text, key, style.key, key_text, location);
+        low_bytes(reader, key, key_text, style.key, key_text, location);
     }
     let Some(equals) = equals else { return };
     let value = raw.slice(equals + 1..end);
@@ -157,6 +159,7 @@ fn pair(
     }
     let text = reader.percent_decoded(value, true, location);
     reader.push(text, value, style.value, key_text, location);
+    low_bytes(reader, value, text, style.value, key_text, location);
     literal_plus(reader, value, text, style, key_text, location);
     if let Some(charset) = reader.state.charset.filter(|_| text != value) {
         // Java and .NET decode the bytes of an escape in the charset that the form declares.
@@ -186,6 +189,23 @@ fn literal_plus(
     let literal = reader.percent_decoded(raw, false, location);
     let place = if name.is_empty() { style.whole } else { style.value };
     reader.push(literal, raw, place, name, location);
+}
+
+/// Node.js's `querystring`, where an escape is not valid, takes each character of the whole text by its low byte.
+fn low_bytes(reader: &mut Reader<'_>, raw: Span, text: Span, place: Place, name: Span, location: LocationId) {
+    let bytes = reader.request.bytes(raw);
+    if text == raw || !charset::is_wide(bytes) {
+        return;
+    }
+    let odd = percent::decode(bytes, true, &mut Vec::new());
+    if !odd.invalid && !odd.not_utf8 {
+        return;
+    }
+    let read = reader.request.derive(raw, |bytes, out| {
+        percent::decode(&charset::low_bytes(bytes), true, out);
+    });
+    let location = reader.unwrapped(location, "low-bytes");
+    reader.push(read, raw, place, name, location);
 }
 
 /// Where a name is repeated, some platforms hand on its values joined by commas (HTTP API v2, ASP.NET), so that a

@@ -11,7 +11,11 @@ const MARKER: &str = "Zq7marker";
 fn read(query: &[u8], headers: &[(&[u8], &[u8])], body: &[u8]) -> Request {
     let mut request = Request::new(Bytes::new());
     let raw = RawHttp { method: b"POST", path: b"/", query, headers, body };
-    http_request(&mut request, &raw, &Options { now: Some(1_700_000_000), secure: Some(false) });
+    http_request(
+        &mut request,
+        &raw,
+        &Options { now: Some(1_700_000_000), secure: Some(false), partial_head: false },
+    );
     request
 }
 
@@ -168,7 +172,7 @@ proptest! {
         prop_assert_eq!(seen(&first), seen(&second));
         // A request that was used before reads the same.
         let raw = RawHttp { method: b"POST", path: b"/", query: query.as_bytes(), headers: &headers, body: text.as_bytes() };
-        http_request(&mut first, &raw, &Options { now: Some(1_700_000_000), secure: Some(false) });
+        http_request(&mut first, &raw, &Options { now: Some(1_700_000_000), secure: Some(false), partial_head: false });
         prop_assert_eq!(seen(&first), seen(&second));
     }
 

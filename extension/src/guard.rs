@@ -327,6 +327,34 @@ fn post(envelope: &Envelope, block: &BlockAnswer, form: Form) -> Option<Syntheti
     Some(SyntheticPost { kind, headers, body: Bytes::from(post.body) })
 }
 
+/// Bytes of an event by which its source is told when it could not be inspected. Every source names itself before the body, and the
+/// headers before it are bounded by the platform.
+const RECOGNISED_BY: usize = 256 * 1024;
+
+/// How an event can be refused that could not be inspected.
+enum Refusal {
+    /// In the shape of its source.
+    Shaped(Envelope),
+    /// By an error of the invocation: too little of it could be looked at to tell its source.
+    Error,
+    /// Not at all: it is of no source that has a tested answer, and such events are let through in every mode.
+    None,
+}
+
+/// Only predicates run here, in one pass over the first bytes: what made the inspection hang or panic lies behind them, and a panic in
+/// them is contained as well.
+fn refusal(event: &Bytes) -> Refusal {
+    let beginning = event.get(..RECOGNISED_BY).unwrap_or(event);
+    let cut = event.len() - beginning.len();
+    let recognise = || EventReader::new(Options::default()).recognise(beginning, cut);
+    match catch_unwind(AssertUnwindSafe(recognise)) {
+        Ok(Some(envelope)) if envelope.can_block() => Refusal::Shaped(envelope),
+        Ok(Some(_)) => Refusal::None,
+        Ok(None) if cut == 0 && !event.is_empty() => Refusal::None,
+        Ok(None) | Err(_) => Refusal::Error,
+    }
+}
+
 impl Inspector for Guard {
     fn inspect(&self, invocation: &Invocation, event: &Bytes) -> Result<Decision, InspectError> {
         // Also where nothing is inspected: whoever switched the agent off must be able to switch it on again.
@@ -353,17 +381,22 @@ impl Inspector for Guard {
         Ok(decision)
     }
 
-    fn unexamined(&self, invocation: &Invocation, fault: Fault) -> Decision {
+    fn unexamined(&self, invocation: &Invocation, event: &Bytes, fault: Fault) -> Decision {
         let Parts { policy, log, counters, .. } = &self.parts;
         let closed = policy.on_failure == OnFailure::Closed && policy.mode == Mode::Block;
-        count(if closed { &counters.fail_closed } else { &counters.fail_open });
+        let refusal = if closed { refusal(event) } else { Refusal::None };
+        let passes = matches!(refusal, Refusal::None);
+        count(if passes { &counters.fail_open } else { &counters.fail_closed });
         let fields =
             [("fault", json!(format!("{fault:?}"))), ("requestId", json!(invocation.key.request_id))];
-        if !closed {
+        if passes {
             log.line(LogLevel::Warn, "an event passed without a verdict (fail-open)", &fields);
             return Decision::Forward;
         }
         log.line(LogLevel::Warn, "an event was refused without a verdict (fail-closed)", &fields);
+        if let Refusal::Shaped(envelope) = refusal {
+            return self.answer(invocation, &envelope);
+        }
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(

@@ -9,7 +9,7 @@ use picket_request::{Request, limits};
 /// Reads a request and asserts what holds for all: spans lie in their buffers, counts keep to their limits, and reading
 /// again gives the same.
 pub fn read(raw: &RawHttp<'_>) -> Request {
-    let options = Options { now: Some(1_700_000_000), secure: Some(false) };
+    let options = Options { now: Some(1_700_000_000), secure: Some(false), partial_head: false };
     let mut request = Request::new(Bytes::new());
     http_request(&mut request, raw, &options);
     assert!(request.values().len() <= limits::VALUES + limits::RESTS);

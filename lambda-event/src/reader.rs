@@ -143,6 +143,21 @@ impl EventReader {
         envelope
     }
 
+    /// What an event is, by its first bytes and without a look at what its sender wrote: enough to answer an event that could not be
+    /// inspected. `beginning` holds `cut` bytes less than the event. None where no source says yes.
+    pub fn recognise(&mut self, beginning: &[u8], cut: usize) -> Option<Envelope> {
+        scan(beginning, &mut self.tape);
+        let root = self.tape.root()?;
+        let seen = Event { text: beginning, tape: &self.tape, root };
+        let source = *sources::ALL.iter().find(|source| (source.recognise)(seen))?;
+        // The elements of a batch can be counted only where it is whole; the answer for too many does for any number.
+        let batch = if cut > 0 { usize::MAX } else { self.tape.children(root).count() };
+        // What `websocket` says of a disconnect when it reads one.
+        let can_block = source.can_block && !seen.is(&["requestContext", "eventType"], "DISCONNECT");
+        self.tape.shrink();
+        Some(Envelope { source, ids: Ids::default(), batch, can_block })
+    }
+
     /// The names of all sources whose predicate says yes; more than one is a fault of the predicates.
     #[must_use]
     pub fn recognised(&mut self, event: &[u8]) -> Vec<&'static str> {

@@ -5,7 +5,7 @@ mod common;
 use std::{fs, path::PathBuf};
 
 use common::Fixture;
-use picket_lambda_event::{Kind, Mode, SyntheticPost, answer, source_names};
+use picket_lambda_event::{Envelope, EventReader, Kind, Mode, SyntheticPost, answer, source_names};
 use picket_request::BlockAnswer;
 use serde_json::{Value as Json, json};
 
@@ -197,4 +197,58 @@ fn every_source_that_can_block_has_an_answer_for_each_of_its_fixtures_and_no_oth
     }
     assert!(ran >= 40, "{ran}");
     assert_eq!(answer(&fixture("unknown/sqs.json").read().1, &block(), Mode::Buffered), None);
+}
+
+/// What could not be inspected is answered by its first bytes; the answer is the one that it would have had otherwise.
+#[test]
+fn the_first_bytes_of_an_event_are_enough_to_answer_it() {
+    let mut seen = 0;
+    for source in source_names() {
+        let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures"));
+        for file in fs::read_dir(folder.join(source.replace('-', "_"))).into_iter().flatten().flatten() {
+            if file.path().extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
+            let fixture = Fixture::load(&file.path());
+            let (_, envelope) = fixture.read();
+            let recognised = EventReader::default().recognise(&fixture.bytes(), 0);
+            assert_eq!(
+                recognised.as_ref().map(Envelope::source),
+                (source != "unknown").then_some(source),
+                "{}",
+                file.path().display()
+            );
+            if let Some(recognised) = recognised {
+                assert_eq!(recognised.can_block(), envelope.can_block(), "{}", file.path().display());
+                assert_eq!(
+                    answer(&recognised, &block(), Mode::Buffered),
+                    answer(&envelope, &block(), Mode::Buffered),
+                    "{}",
+                    file.path().display()
+                );
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 40);
+}
+
+#[test]
+fn an_event_that_is_cut_in_its_body_is_still_recognised() {
+    for path in ["rest_v1/plain.json", "http_v2/plain.json", "function_url/plain.json", "alb/plain.json"] {
+        let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures")).join(path);
+        let whole: serde_json::Map<String, Json> =
+            serde_json::from_slice(&Fixture::load(&path).bytes()).unwrap();
+        let mut event = String::from("{");
+        for (key, value) in whole.iter().filter(|(key, _)| *key != "body") {
+            event += &format!("{}:{value},", json!(key));
+        }
+        event += &format!("\"body\":\"{}", "x".repeat(1000));
+        let envelope = EventReader::default().recognise(event.as_bytes(), 1_000_000).unwrap();
+        assert!(answer(&envelope, &block(), Mode::Buffered).is_some());
+    }
+    // How many elements a batch has is not known then, and AppSync refuses a list of another length.
+    let batch = fixture("appsync_batch/two.json").bytes();
+    let envelope = EventReader::default().recognise(&batch, 10).unwrap();
+    assert_eq!(answer(&envelope, &block(), Mode::Buffered).unwrap().kind, Kind::Error);
 }

@@ -30,7 +30,9 @@ pub const MULTIPART_BOUNDARIES: usize = 4;
 pub const PART_HEADER_BYTES: usize = 16 * 1024;
 /// Nesting of a GraphQL selection that is ordinary; the common introspection query has 8.
 pub const GRAPHQL_DEPTH: usize = 15;
-/// First bytes of a binary upload that are inspected as content; a text is inspected whole.
+/// First bytes of a binary upload that are inspected as content; a text is inspected whole. By design: what makes an upload dangerous to a
+/// server (its kind, a script or a serialised object in place of an image, entities of an archive's listing) shows at its beginning, and
+/// megabytes of compressed pixels only cost time and look like anything.
 pub const UPLOAD_PREFIX: usize = 65_536;
 /// Buffers of one request.
 pub const BUFFERS: usize = 1_024;

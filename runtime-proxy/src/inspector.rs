@@ -30,8 +30,8 @@ pub trait Inspector: Send + Sync + 'static {
     fn inspect(&self, invocation: &Invocation, event: &Bytes) -> Result<Decision, InspectError>;
 
     /// Says what happens to an event whose inspection failed. Runs on the proxy's thread and has to be quick; it exists for owners who
-    /// choose to fail closed.
-    fn unexamined(&self, _invocation: &Invocation, _fault: Fault) -> Decision {
+    /// choose to fail closed. `event` is what is held of it: all, or nothing where it is too large.
+    fn unexamined(&self, _invocation: &Invocation, _event: &Bytes, _fault: Fault) -> Decision {
         Decision::Forward
     }
 

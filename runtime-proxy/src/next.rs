@@ -117,7 +117,7 @@ impl Connection {
                 Rest::Nothing => self.decide(&invocation, &event.bytes).await,
                 Rest::Stream(_) => {
                     count(&shared.counters.events_oversized);
-                    self.unexamined(&invocation, Fault::Oversized)
+                    self.unexamined(&invocation, &event.bytes, Fault::Oversized)
                 }
                 // The runtime cannot take it for an event either.
                 Rest::Broken { .. } => {
@@ -250,11 +250,13 @@ impl Connection {
                 }
             }
         };
-        self.unexamined(invocation, fault)
+        self.unexamined(invocation, event, fault)
     }
 
-    fn unexamined(&self, invocation: &Invocation, fault: Fault) -> Decision {
-        self.shared.guarded(|inspector| inspector.unexamined(invocation, fault)).unwrap_or(Decision::Forward)
+    fn unexamined(&self, invocation: &Invocation, event: &Bytes, fault: Fault) -> Decision {
+        self.shared
+            .guarded(|inspector| inspector.unexamined(invocation, event, fault))
+            .unwrap_or(Decision::Forward)
     }
 
     /// Hands the event to the runtime: the bytes that came, or the ones that replace them, in the framing in which they came.

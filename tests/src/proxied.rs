@@ -245,7 +245,7 @@ impl Inspector for Scripted {
         (self.judge)(invocation, event)
     }
 
-    fn unexamined(&self, _invocation: &Invocation, fault: Fault) -> Decision {
+    fn unexamined(&self, _invocation: &Invocation, _event: &Bytes, fault: Fault) -> Decision {
         self.journal.note(Told::Fault(fault));
         if self.closed { Decision::Answer(refusal()) } else { Decision::Forward }
     }

@@ -290,3 +290,25 @@ fn trap_40_a_retry_under_the_same_request_id_is_judged_anew() {
         .collect();
     assert_ne!(ids[0], ids[1]);
 }
+
+/// An inspection of 900 KB takes longer than the one millisecond that it is given here.
+#[test]
+fn who_fails_closed_has_an_overrun_answered_as_its_source_expects() {
+    let double = Double::start();
+    let settings =
+        [("PICKET_MODE", "block"), ("PICKET_ON_FAILURE", "closed"), ("PICKET_INSPECT_TIMEOUT_MS", "1")];
+    let agent = Agent::start(&double, &settings);
+    let text = json!({"text": "It's a chair; 1 < 2 & 3 > 2, said O'Brien. ".repeat(900 * 1024 / 43)});
+    let http = double.queue(Event::new(function_url("", Some(&text.to_string()))));
+    // Nobody's answer is tested for this one, so it is let through in every mode.
+    let queue = json!({"Records": [{"eventSource": "aws:sqs", "messageId": "m", "body": text.to_string()}]});
+    double.queue(Event::new(queue.to_string()));
+    let seen = agent.connect().next_event().unwrap();
+    assert_eq!(seen.body, queue.to_string().into_bytes());
+    let outcome = double.outcome(&http);
+    assert_eq!(outcome.endpoint, Endpoint::Response);
+    let answer: Value = serde_json::from_slice(&outcome.message.body).unwrap();
+    assert_eq!(answer["statusCode"], 406);
+    agent.line_with("refused without a verdict (fail-closed)");
+    agent.line_with("passed without a verdict (fail-open)");
+}

@@ -1,7 +1,9 @@
 //! AppSync direct Lambda resolvers.
 //!
-//! `arguments`, the variables and the selection are the caller's words. `source`, `prev` and `stash` are what the
-//! application itself has read or made on the way: to inspect them would block readers for what an author once wrote.
+//! `arguments`, the variables, the selection, the headers and the claims of the identity are the caller's words, and are inspected.
+//! `source` (the parent object), `prev` (the result of the function before) and `stash` are what the application itself has read or made on
+//! the way. They are not inspected at all, not even for the log: the sender of this request did not write them, so a finding would block, or
+//! count against, a reader for what an author once stored; and what a pipeline puts into `stash` out of `arguments` has been inspected there.
 
 use super::Source;
 use crate::{

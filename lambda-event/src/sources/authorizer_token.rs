@@ -25,6 +25,8 @@ fn read(context: &mut Context<'_>) {
         target(context, arn);
     }
     context.content.secure = Some(true);
+    // The token is the one header that this event hands on.
+    context.content.partial_head = true;
     context.read_parts();
     leftovers::read(context, &[("type", leftovers::Known::Platform)]);
 }

@@ -11,7 +11,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use picket_lambda_event::EventReader;
 use picket_request::Request;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What a text stands for in its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +146,34 @@ fn plainer(text: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Whether some value of ours holds a string, or, where it is a JSON text as a whole, every key and string in it.
+fn holds(ours: &[Vec<u8>], string: &[u8]) -> bool {
+    let held = |text: &[u8]| {
+        let wanted = ascii(text.trim_ascii());
+        wanted.is_empty() || ours.iter().any(|text| memchr::memmem::find(text, &wanted).is_some())
+    };
+    if held(string) {
+        return true;
+    }
+    let Ok(json @ (Value::Object(_) | Value::Array(_))) = serde_json::from_slice(string) else {
+        return false;
+    };
+    let mut rest = vec![json];
+    while let Some(value) = rest.pop() {
+        match value {
+            Value::String(text) if !held(text.as_bytes()) => return false,
+            Value::Array(items) => rest.extend(items),
+            Value::Object(members) => {
+                for (key, value) in members {
+                    rest.extend([Value::String(key), value]);
+                }
+            }
+            _ => {}
+        }
+    }
+    true
+}
+
 /// A string that a peer read and no value of ours holds.
 pub(crate) struct Gap {
     pub(crate) peer: &'static str,
@@ -174,8 +202,7 @@ pub(crate) fn gaps(peers: &mut [Peer], kind: Kind, text: &[u8]) -> (usize, Vec<G
             peer.ask(kind, text).unwrap_or_else(|| unreachable!("{} does not answer any more", peer.name));
         for string in answer {
             strings += 1;
-            let wanted = ascii(string.trim_ascii());
-            if !wanted.is_empty() && !ours.iter().any(|text| memchr::memmem::find(text, &wanted).is_some()) {
+            if !holds(&ours, &string) {
                 gaps.push(Gap {
                     peer: peer.name,
                     string,
