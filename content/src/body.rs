@@ -180,7 +180,7 @@ pub(crate) fn content(
     let ascii = bytes.is_ascii();
     let plain = bytes.iter().take(64).all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace());
     let utf8 = ascii || std::str::from_utf8(bytes).is_ok();
-    let text = text.slice(mark..text.len());
+    let (with_mark, text) = (text, text.slice(mark..text.len()));
     let other = match (sure, declared) {
         // Form parsers ask for no mark and no zeroes: they read the bytes as they are.
         (Some(charset), _) => Some((charset, media.form)),
@@ -205,7 +205,7 @@ pub(crate) fn content(
         return;
     }
     if both {
-        dispatch(reader, text, &media, types, name, location, depth);
+        dispatch(reader, with_mark, &media, types, name, location, depth);
     }
 }
 

@@ -22,6 +22,8 @@ use serde_json::json;
 
 const WARM_UP: usize = 300;
 const ROUNDS: usize = 3_000;
+/// Invocations that one of several proxies has before it is another one's turn.
+const BATCH: usize = 20;
 
 fn main() {
     println!("{:<58} {:>12} {:>12}", "added time per invocation, 2 KB API Gateway event", "p50 µs", "p99 µs");
@@ -64,17 +66,23 @@ fn gateway_event() -> Vec<u8> {
     .into_bytes()
 }
 
+/// One invocation through a runtime's connection, in microseconds.
+fn invocation(double: &Double, runtime: &mut RawClient, event: &[u8]) -> f64 {
+    double.queue(Event::new(event));
+    let began = Instant::now();
+    let message = runtime.next_event().unwrap();
+    runtime.respond(&message, b"{\"statusCode\":200,\"body\":\"ok\"}").unwrap();
+    began.elapsed().as_secs_f64() * 1e6
+}
+
 /// One invocation after another through an address; gives the time of each in microseconds, sorted.
 fn invoke(double: &Double, address: SocketAddr, event: &[u8], rounds: usize) -> Vec<f64> {
     let mut runtime = RawClient::connect(address).unwrap();
     let mut times = Vec::with_capacity(rounds);
     for round in 0..WARM_UP.min(rounds / 5) + rounds {
-        double.queue(Event::new(event));
-        let began = Instant::now();
-        let message = runtime.next_event().unwrap();
-        runtime.respond(&message, b"{\"statusCode\":200,\"body\":\"ok\"}").unwrap();
+        let took = invocation(double, &mut runtime, event);
         if round >= WARM_UP.min(rounds / 5) {
-            times.push(began.elapsed().as_secs_f64() * 1e6);
+            times.push(took);
         }
         if round % 256 == 0 {
             double.forget_calls();
@@ -91,28 +99,35 @@ fn percentile(sorted: &[f64], share: f64) -> f64 {
 fn added_time(label: &str, quota: Option<&Quota>) {
     let rounds = if quota.is_some() { 400 } else { ROUNDS };
     let event = gateway_event();
-    let (mut direct, mut noop, mut picket) = (Vec::new(), Vec::new(), Vec::new());
-    // The three take turns, so that a busy moment of the machine falls on all of them.
-    for _ in 0..3 {
-        let double = Double::start();
-        direct.extend(invoke(&double, double.address().parse().unwrap(), &event, rounds / 3));
-        let yardstick = Yardstick::start(&double);
-        if let Some(quota) = quota {
-            quota.hold(yardstick.child.id());
-        }
-        noop.extend(invoke(&double, yardstick.address, &event, rounds / 3));
-        drop(yardstick);
-        let double = Double::start();
-        let agent = Agent::start(&double, &[("PICKET_MODE", "block")]);
-        drop(agent.connect());
-        if let Some(quota) = quota {
-            quota.hold(agent.id());
-        }
-        picket.extend(invoke(&double, ([127, 0, 0, 1], agent.port()).into(), &event, rounds / 3));
+    let doubles = [Double::start(), Double::start(), Double::start()];
+    let yardstick = Yardstick::start(&doubles[1]);
+    let agent = Agent::start(&doubles[2], &[("PICKET_MODE", "block")]);
+    drop(agent.connect());
+    if let Some(quota) = quota {
+        quota.hold(yardstick.child.id());
+        quota.hold(agent.id());
     }
-    for times in [&mut direct, &mut noop, &mut picket] {
+    let addresses =
+        [doubles[0].address().parse().unwrap(), yardstick.address, ([127, 0, 0, 1], agent.port()).into()];
+    let mut runtimes = addresses.map(|address: SocketAddr| RawClient::connect(address).unwrap());
+    let mut samples = [const { Vec::new() }; 3];
+    let warm_up = (WARM_UP / BATCH).min(rounds / BATCH / 5).max(1);
+    // The three take turns, so that a busy moment of the machine falls on all of them.
+    for round in 0..warm_up + rounds / BATCH {
+        for ((double, runtime), sample) in doubles.iter().zip(&mut runtimes).zip(&mut samples) {
+            for _ in 0..BATCH {
+                let took = invocation(double, runtime, &event);
+                if round >= warm_up {
+                    sample.push(took);
+                }
+            }
+            double.forget_calls();
+        }
+    }
+    for times in &mut samples {
         times.sort_by(f64::total_cmp);
     }
+    let [direct, noop, picket] = samples;
     for (name, times) in
         [("no proxy", &direct), ("no-op hyper proxy", &noop), ("picket, mode block", &picket)]
     {
@@ -129,7 +144,7 @@ fn added_time(label: &str, quota: Option<&Quota>) {
     };
     println!(
         "  {:<56} {:>12.2} {:>12.2}",
-        "picket's added time / the no-op proxy's",
+        format!("picket's added time / the no-op proxy's ({label})"),
         ratio(0.5),
         ratio(0.99)
     );
@@ -229,6 +244,10 @@ fn throughput() {
 
 fn sizes() {
     let size = |path: &Path| fs::metadata(path).map(|file| file.len() as f64 / 1e6);
+    let built = layout::binary("picket-agent").ok().and_then(|path| size(&path).ok());
+    if let Some(megabytes) = built {
+        println!("{:<58} {megabytes:>9.2} MB", "binary, as built here (the layer's is smaller)");
+    }
     for name in ["picket-x86_64.zip", "picket-arm64.zip"] {
         match size(&layout::target().join("layer").join(name)) {
             Ok(megabytes) => println!("{:<58} {megabytes:>9.2} MB", format!("layer {name}")),
