@@ -182,14 +182,14 @@ pub(crate) fn content(
     let utf8 = ascii || std::str::from_utf8(bytes).is_ok();
     let (with_mark, text) = (text, text.slice(mark..text.len()));
     let other = match (sure, declared) {
-        // Form parsers ask for no mark and no zeroes: they read the bytes as they are.
-        (Some(charset), _) => Some((charset, media.form)),
+        // Who asks for no mark and no zeroes reads the bytes as they are: form parsers, and JavaScript, to which all text is UTF-8.
+        (Some(charset), _) => Some((charset, true)),
         (None, Some(charset)) if charset.keeps_ascii() => (!utf8).then_some((charset, false)),
         // The text may as well be what it looks like.
         (None, Some(charset)) => Some((charset, plain)),
         (None, None) => None,
     };
-    let Some((charset, both)) = other else {
+    let Some((charset, mut both)) = other else {
         dispatch(reader, text, &media, types, name, location, depth);
         return;
     };
@@ -198,6 +198,10 @@ pub(crate) fn content(
         && let Some(made) = reader.made(text, location, |bytes, out| charset.decode(bytes, out))
     {
         let location = reader.unwrapped(location, charset.name());
+        // What is JSON in its charset is JSON in no other.
+        both &= !(sure.is_some()
+            && media.json
+            && json::scan(reader.request.bytes(made), &mut reader.state.tape).well_formed);
         dispatch(reader, made, &media, types, name, location, depth);
     } else {
         reader.request.anomalies.raise(Anomaly::Oversize, location);

@@ -60,28 +60,34 @@ struct Nested {
 /// and literals are values as they stand. A string with half of a surrogate pair gives two values, one with U+FFFD
 /// and one without. Text in UTF-16 or UTF-32 is read as some runtimes would.
 pub fn values(request: &mut Request, tape: &mut Tape, text: Span, root: &Root) -> Summary {
-    let mut nested = Vec::new();
-    let mut root = *root;
-    let mut text = text;
     if let Some(encoding) = encoding::detect(request.bytes(text)) {
         let transcoded = request.with_bytes(text, |request, bytes| {
             request.fill_buffer(|buffer| encoding::transcode(bytes, encoding, buffer))
         });
         if let Some(transcoded) = transcoded {
             request.anomalies.raise(Anomaly::NotUtf8, root.location);
-            root.location = request.locations.add(root.location, Segment::Unwrapped(encoding.name()));
-            text = transcoded;
+            let location = request.locations.add(root.location, Segment::Unwrapped(encoding.name()));
+            let summary = text_values(request, tape, transcoded, &Root { location, ..*root });
+            if summary.well_formed {
+                return summary;
+            }
+            // A parser that knows UTF-8 alone, and is lenient, may take the same bytes for other strings.
         }
     }
+    text_values(request, tape, text, root)
+}
+
+fn text_values(request: &mut Request, tape: &mut Tape, text: Span, root: &Root) -> Summary {
+    let mut nested = Vec::new();
     let summary = request.with_bytes(text, |request, bytes| {
         let summary = scan(bytes, tape);
         let mut frames = mem::take(&mut tape.frames);
         let all = 0..tape.end_index();
-        Walk { request, bytes, base: text, root: &root, nested: &mut nested }.run(tape, all, &mut frames);
+        Walk { request, bytes, base: text, root, nested: &mut nested }.run(tape, all, &mut frames);
         tape.frames = frames;
         summary
     });
-    unwrap_nested(request, tape, &root, nested);
+    unwrap_nested(request, tape, root, nested);
     tape.shrink();
     summary
 }
