@@ -24,12 +24,8 @@ const NEEDS: &str = "# needs: ";
 /// Programs that a block cannot be run without, and this machine need not have; such a block must say what it needs.
 const FOREIGN: [&str; 6] = ["aws ", "sam ", "sudo ", "docker ", "cosign ", "curl "];
 
-/// Variables of Picket's that are no setting of the agent's, and who reads them.
-const NOT_SETTINGS: [(&str, &str); 3] = [
-    ("PICKET_NEXT_WRAPPER", "the wrapper"),
-    ("PICKET_TABLE", "the engine"),
-    ("PICKET_ENGINE_LOG", "the engine"),
-];
+/// Programs besides the agent that read variables of their own.
+const OTHER_READERS: [&str; 3] = ["cli/src", "cloud-engine/src", "layer/wrapper/src"];
 
 fn pages() -> BTreeMap<PathBuf, String> {
     let mut pages = BTreeMap::new();
@@ -231,6 +227,14 @@ fn commands_and_options_of_ours_exist() {
 #[test]
 fn settings_that_are_named_are_settings() {
     let table = fs::read_to_string(layout::repository().join("docs/settings.md")).expect("the settings");
+    let mut others = String::new();
+    for folder in OTHER_READERS {
+        let listed =
+            Command::new("git").args(["ls-files", folder]).current_dir(layout::repository()).output();
+        for file in String::from_utf8_lossy(&listed.expect("git is installed").stdout).lines() {
+            others.push_str(&fs::read_to_string(layout::repository().join(file)).unwrap_or_default());
+        }
+    }
     let mut wrong = BTreeSet::new();
     for (name, page) in pages() {
         for piece in page.split("PICKET_").skip(1) {
@@ -239,8 +243,7 @@ fn settings_that_are_named_are_settings() {
                 .take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == '_')
                 .collect();
             let key = format!("PICKET_{}", rest.trim_end_matches('_'));
-            let known =
-                table.contains(&format!("`{key}`")) || NOT_SETTINGS.iter().any(|(other, _)| *other == key);
+            let known = table.contains(&format!("`{key}`")) || others.contains(&format!("\"{key}\""));
             if !known && !rest.is_empty() {
                 wrong.insert(format!("{}: {key}", name.display()));
             }

@@ -4,6 +4,7 @@
 //!
 //! It knows lines, not requests: what a line does not say, it does not know either.
 
+mod engine;
 mod judge;
 mod lines;
 mod render;
@@ -13,6 +14,7 @@ use std::{
     fs::File,
     io::{BufReader, Read, Write},
     path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use crate::error::CliError;
@@ -27,7 +29,13 @@ pub(crate) struct Arguments {
     /// Exports of log lines: lines as they are, or JSON of `aws logs filter-log-events`, `get-query-results` or the console.
     /// Standard input where none is named.
     files: Vec<PathBuf>,
-    /// Days that the lines must span before blocking can be called safe.
+    /// Asks the engine at this address for what it kept, instead of reading lines.
+    #[arg(long, conflicts_with = "files")]
+    engine: Option<String>,
+    /// The name of the environment variable that holds an admin token of any role.
+    #[arg(long, default_value = "PICKET_ADMIN_TOKEN")]
+    token_from: String,
+    /// Days that the lines must span before blocking can be called safe, and for which the engine is asked.
     #[arg(long, default_value_t = 7)]
     days: u32,
     /// Takes findings for excluded, as PICKET_EXCLUDE does: pairs like SQLI@body.note, separated by commas.
@@ -47,7 +55,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         let file = File::open(path).map_err(|error| CliError::File { path: path.clone(), error })?;
         feed(&mut tally, path, file)?;
     }
-    if arguments.files.is_empty() {
+    if let Some(engine) = &arguments.engine {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a token in an argument would show in the list of processes"
+        )]
+        let token = std::env::var(&arguments.token_from)
+            .map_err(|_unset| CliError::Refused(format!("{} is not set", arguments.token_from)))?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        engine::each(engine, &token, arguments.days, now, |line| tally.take(&line))?;
+    } else if arguments.files.is_empty() {
         feed(&mut tally, Path::new("standard input"), std::io::stdin().lock())?;
     }
     let report = judge::report(tally, arguments.days);

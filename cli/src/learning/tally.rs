@@ -193,7 +193,7 @@ fn number_after(words: &str, key: &str) -> u64 {
 }
 
 /// Milliseconds since 1970 in the form of the other lines.
-fn rfc_3339(ms: u64) -> Option<String> {
+pub(super) fn rfc_3339(ms: u64) -> Option<String> {
     let time = DateTime::from_timestamp_millis(i64::try_from(ms).ok()?)?;
     Some(time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
