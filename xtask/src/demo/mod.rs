@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: a protected function behind a local address. Knows what is shown and in which order; the requests and the
 //! way to the function have modules of their own.
 
+mod fleet;
 mod gateway;
 mod requests;
 
@@ -31,7 +32,7 @@ pub(crate) struct Options {
     port: u16,
 }
 
-/// Shows mode `log` and mode `block`, then stays up.
+/// Shows the engine flagging a client, then mode `log` and mode `block`, and stays up.
 ///
 /// # Errors
 /// When something is missing that the demo needs, or a request did not go as it should.
@@ -49,7 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         .build()
         .map_err(|error| error.to_string())?;
     let listener = listener(options.port).map_err(|error| format!("no local port can be had: {error}"))?;
-    let mut wrong = Vec::new();
+    let mut wrong: Vec<String> = fleet::show().err().into_iter().collect();
     for mode in ["log", "block"] {
         let demo = Demo::start(&runtime, mode, &listener)
             .map_err(|error| format!("the demo could not start: {error}"))?;
@@ -66,7 +67,10 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         }
     }
     if wrong.is_empty() {
-        println!("\nall {} requests went as they should, in both modes", SAMPLES.len());
+        println!(
+            "\nall {} requests went as they should, in both modes, and so did the engine",
+            SAMPLES.len()
+        );
         Ok(())
     } else {
         Err(format!("\n{}", wrong.join("\n")))
