@@ -227,3 +227,18 @@ fn a_signed_bundle_carries_the_policy_and_a_key_is_never_overwritten() {
     assert!(verified(&bundle.signing_text(&digest)));
     assert!(!verified(&Bundle { version: 3, ..bundle.clone() }.signing_text(&digest)));
 }
+
+#[test]
+fn each_example_of_the_documentation_holds_and_nothing_in_it_is_doubtful() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/policy");
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
+    assert!(files.len() >= 16, "{files:?}");
+    for file in files {
+        let output = picket(&["policy", "check", "--strict", "--json", file.to_str().unwrap()]);
+        let printed = printed(&output);
+        assert!(output.status.success(), "{}: {printed}{}", file.display(), complained(&output));
+        let held = printed.lines().filter(|line| line.contains("\"holds\":true")).count();
+        assert!(held >= 2, "{}: once matching and once not", file.display());
+    }
+}
