@@ -43,6 +43,9 @@ impl DynamoDb {
                 "-port",
             ])
             .arg(port.to_string())
+            // It leaves a file with what it would tell its makers where it runs.
+            .arg("-disableTelemetry")
+            .current_dir(std::env::temp_dir())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
