@@ -94,6 +94,7 @@ struct First {
     policy_public_key: Option<String>,
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the program that reads its environment")]
 fn main() -> ExitCode {
     let told = std::env::var_os("PICKET_ENGINE_LOG").is_some();
     let level =
@@ -115,6 +116,7 @@ fn main() -> ExitCode {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the program that reads its environment")]
 async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Some(Command::Serve(serve)) => serve_where(serve).await,
@@ -148,6 +150,7 @@ async fn serve_where(options: Serve) -> Result<(), Failure> {
     serve_from(store, options).await
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the program that reads its environment")]
 async fn serve_from<S: Store>(store: S, options: Serve) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

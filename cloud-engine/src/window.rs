@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn limits_hold_in_their_windows() {
-        let table: &[(&str, &[(u64, u64)], Option<u64>)] = &[
+        type Case = (&'static str, &'static [(u64, u64)], Option<u64>);
+        let table: &[Case] = &[
             ("one short", &[(0, 49)], None),
             ("the fiftieth", &[(0, 49), (10, 1)], Some(1)),
             ("across a minute's border", &[(40, 25), (60, 25)], Some(1)),
