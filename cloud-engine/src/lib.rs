@@ -18,6 +18,7 @@ mod outbox;
 pub mod policy;
 pub mod random;
 pub mod read;
+pub mod rotate;
 pub mod settings;
 pub mod store;
 pub mod text;

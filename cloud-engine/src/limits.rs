@@ -62,3 +62,7 @@ pub const ROUND: usize = 50;
 pub const SKETCH: u64 = 2_048;
 /// Sessions of an address that are remembered for an hour.
 pub const SESSIONS: usize = 64;
+/// Seconds for which a key that was rotated out goes on: agents that were frozen through the rotation must not be locked out.
+pub const ROTATED_KEY_SECONDS: u64 = 24 * 60 * 60;
+/// Seconds for which the rotation of the agents' key waits for its site; the function's own limit lies above it.
+pub const SITE_TRIES: u32 = 20;

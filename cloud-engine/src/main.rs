@@ -16,6 +16,7 @@ use picket_cloud_engine::lambda;
 use picket_cloud_engine::names::Site;
 use picket_cloud_engine::notify::{Notifier, Webhooks};
 use picket_cloud_engine::random;
+use picket_cloud_engine::rotate::{Rotation, SecretsManager, Step};
 use picket_cloud_engine::store::Store;
 use picket_cloud_engine::store::dynamo::Dynamo;
 use picket_cloud_engine::store::sqlite::Sqlite;
@@ -122,7 +123,13 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Serve(serve)) => serve_where(serve).await,
         Some(Command::Backup { data, to }) => backup(&data, &to),
         Some(Command::Init { table, create_table, first }) => init(&table, create_table, first).await,
-        None if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() => serve_lambda().await,
+        None if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() => {
+            if std::env::var_os("PICKET_TASK").is_some_and(|task| task == "rotate") {
+                rotate_lambda().await
+            } else {
+                serve_lambda().await
+            }
+        }
         None => Err("a command is needed: serve, backup or init".into()),
     }
 }
@@ -258,6 +265,30 @@ async fn serve_lambda() -> Result<(), Failure> {
         eventbridge: Some(aws_sdk_eventbridge::Client::new(&aws)),
     };
     lambda_http::run(lambda::service(Arc::new(Engine::new(store, config)), notifier)).await
+}
+
+/// The function that Secrets Manager calls, with a role of its own: what stands behind the public address may touch no secret.
+#[expect(clippy::disallowed_methods, reason = "this is the program that reads its environment")]
+async fn rotate_lambda() -> Result<(), Failure> {
+    let setting = |name: &str| std::env::var(name).map_err(|_unset| format!("{name} is not set"));
+    let site = Site::new(&setting("PICKET_SITE")?)
+        .ok_or("PICKET_SITE is 1 to 48 lower-case letters, digits and dashes")?;
+    let aws = aws().await?;
+    let store = Dynamo::new(aws_sdk_dynamodb::Client::new(&aws), setting("PICKET_TABLE")?);
+    let config = Config { audience: String::new(), url: String::new(), clock: Clock::System };
+    let rotation = Arc::new(Rotation {
+        engine: Arc::new(Engine::new(store, config)),
+        vault: SecretsManager(aws_sdk_secretsmanager::Client::new(&aws)),
+        site,
+        agent_secret: setting("PICKET_AGENT_SECRET").unwrap_or_default(),
+        admin_secret: setting("PICKET_ADMIN_SECRET")?,
+        policy_public_key: setting("PICKET_POLICY_PUBLIC_KEY").ok().filter(|key| !key.is_empty()),
+    });
+    let handler = lambda_http::service_fn(move |event: lambda_http::LambdaEvent<Step>| {
+        let rotation = Arc::clone(&rotation);
+        async move { rotation.step(&event.payload).await.map(|()| serde_json::Value::Null).map_err(Failure::from) }
+    });
+    lambda_http::lambda_runtime::run(handler).await
 }
 
 /// AWS's configuration from the environment, over the one HTTPS client.
