@@ -4,24 +4,30 @@
 //! runtime, which it does once every extension has registered.
 
 use std::{
+    io::Read,
     sync::{Arc, atomic::AtomicBool},
     time::{Duration, SystemTime},
 };
 
 use picket_detection::response::{Credential, OwnCredentials};
 use picket_lambda_event::{Hops, Options};
-use picket_policy::{BlockResponse, Policy};
+use picket_policy::{
+    BlockResponse, Policy,
+    canonical::Redaction,
+    rates::{KeySecret, Rates},
+};
 use picket_report::{Redactor, Sealer};
 use picket_runtime_proxy::{Inspector, Proxy, ProxyConfig, desk::Desk};
 use serde_json::{Value, json};
 
 use crate::{
     answers::Answers,
-    cloud::{Cloud, config::Config},
+    cloud::{Cloud, Steering, config::Config},
     counters::Counters,
     guard::{Guard, Parts},
     log::{self, Log},
     metrics::Metrics,
+    policies::{Policies, Sources},
     registration,
     retreat::Retreat,
     settings::{LogLevel, Settings},
@@ -53,15 +59,38 @@ pub async fn run(environment: Environment, desk: Desk) {
     let counters = Arc::new(Counters::default());
     let function = value_of("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
     let metrics = Arc::new(Metrics::new(settings.metrics, &settings.site, &function));
-    let cloud = cloud_of(&settings, value_of, &log, &counters);
-    let policy = Arc::new(policy_of(&settings));
-    let retreat = Arc::new(Retreat::new(&policy, Arc::clone(&log)));
-    let guard = Arc::new(Guard::new(Parts {
-        policy,
-        response: settings.response,
-        read: Options {
-            hops: Hops { trusted: settings.trusted_ranges.clone(), cdn: settings.cdn_ranges.clone() },
+    let concurrent =
+        value_of("AWS_LAMBDA_INITIALIZATION_TYPE").as_deref() == Some("lambda-managed-instances");
+    let upstream = settings.upstream.clone().or_else(|| inherited.clone());
+    let config = ProxyConfig {
+        concurrent,
+        inspection_budget: settings.inspect_timeout,
+        hold_limit: settings.hold,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..ProxyConfig::new(settings.port, upstream.unwrap_or_default())
+    };
+    let bound = Proxy::bind(config);
+    // The port is taken; what is read now is one file of this machine, and nothing is compiled.
+    let for_redactor = settings.clone();
+    let policies = Arc::new(Policies::new(
+        Sources {
+            built_in: policy_of(&settings),
+            mode: value_of("PICKET_MODE").and_then(|mode| mode.trim().parse().ok()),
+            path: settings.policy.clone(),
+            read: Options {
+                hops: Hops { trusted: settings.trusted_ranges.clone(), cdn: settings.cdn_ranges.clone() },
+            },
+            redactor: Box::new(move |policy| redactor_of(&for_redactor, policy)),
         },
+        Arc::clone(&log),
+    ));
+    let steering = steering_of(&policies, &settings, function);
+    let cloud = cloud_of(&settings, value_of, &log, &counters, steering);
+    let retreat = Arc::new(Retreat::new(&policies.current().policy, Arc::clone(&log)));
+    let guard = Arc::new(Guard::new(Parts {
+        policies,
+        rates: Rates::new(KeySecret::new(&rate_secret())),
+        response: settings.response,
         log: Arc::clone(&log),
         counters: Arc::clone(&counters),
         metrics: Arc::clone(&metrics),
@@ -76,20 +105,9 @@ pub async fn run(environment: Environment, desk: Desk) {
         retreat,
         tags: settings.tags,
         version: env!("CARGO_PKG_VERSION"),
-        redactor: redactor_of(&settings),
         cloud: cloud.clone(),
     }));
-    let concurrent =
-        value_of("AWS_LAMBDA_INITIALIZATION_TYPE").as_deref() == Some("lambda-managed-instances");
-    let upstream = settings.upstream.clone().or_else(|| inherited.clone());
-    let config = ProxyConfig {
-        concurrent,
-        inspection_budget: settings.inspect_timeout,
-        hold_limit: settings.hold,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        ..ProxyConfig::new(settings.port, upstream.unwrap_or_default())
-    };
-    let proxy_counters = match Proxy::bind(config) {
+    let proxy_counters = match bound {
         Ok(proxy) => {
             let counters = proxy.counters();
             let proxy = proxy.by(desk);
@@ -178,10 +196,29 @@ fn policy_of(settings: &Settings) -> Policy {
     }
 }
 
-fn redactor_of(settings: &Settings) -> Redactor {
+/// What is withheld under a policy: what the settings name, and what the policy names.
+fn redactor_of(settings: &Settings, policy: &Policy) -> Redactor {
     let redact = &settings.redact;
-    Redactor::new(redact.parameters.iter().map(String::as_str), redact.headers.iter().map(String::as_str))
+    let mut parameters: Vec<&str> = redact.parameters.iter().map(String::as_str).collect();
+    let mut headers: Vec<&str> = redact.headers.iter().map(String::as_str).collect();
+    for redaction in &policy.redactions {
+        match redaction {
+            Redaction::Parameter(name) => parameters.push(name),
+            Redaction::Header(name) | Redaction::ResponseHeader(name) => headers.push(name),
+        }
+    }
+    Redactor::new(parameters, headers)
         .hashing_addresses(settings.hash_addresses.as_ref().map(|key| key.0.as_str()))
+}
+
+/// Where the engine's signed policies go.
+fn steering_of(policies: &Arc<Policies>, settings: &Settings, function: String) -> Steering {
+    let (known, taking) = (Arc::clone(policies), Arc::clone(policies));
+    let site = settings.site.clone();
+    Steering {
+        version: Box::new(move || known.version()),
+        offer: Box::new(move |bundle, key| taking.offer(bundle, &function, &site, key)),
+    }
 }
 
 /// The engine's side, where the owner named an engine. It begins once the agent has registered.
@@ -190,6 +227,7 @@ fn cloud_of(
     value_of: fn(&str) -> Option<String>,
     log: &Arc<Log>,
     counters: &Arc<Counters>,
+    steering: Steering,
 ) -> Option<Arc<Cloud>> {
     let config = Config::new(settings, value_of)?;
     let sealer = settings.seal_key.as_deref().map(|key| Sealer::new(key, &settings.site)).and_then(|made| {
@@ -199,7 +237,7 @@ fn cloud_of(
         .ok()
     });
     let (log, counters) = (Arc::clone(log), Arc::clone(counters));
-    Some(Arc::new(Cloud::new(config, sealer, settings.mode.to_string(), log, counters, None)))
+    Some(Arc::new(Cloud::new(config, sealer, settings.mode.to_string(), log, counters, Some(steering))))
 }
 
 /// Marks of the credentials of the function's role. The texts themselves are dropped.
@@ -211,6 +249,18 @@ fn own_credentials(value_of: fn(&str) -> Option<String>) -> OwnCredentials {
     ];
     let texts: Vec<_> = keys.into_iter().filter_map(|(of, key)| Some((of, value_of(key)?))).collect();
     OwnCredentials::new(texts.iter().map(|(of, text)| (*of, text.as_bytes())))
+}
+
+/// The secret under which this environment hashes what tells clients apart.
+fn rate_secret() -> [u8; 32] {
+    let mut secret = [0; 32];
+    let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut secret));
+    if read.is_err() {
+        // Counts never leave this environment under such a secret, so it only has to differ from others.
+        let salt = log::now_ms() ^ u64::from(std::process::id()).rotate_left(32);
+        secret[..8].copy_from_slice(&salt.to_le_bytes());
+    }
+    secret
 }
 
 /// Keeps what passes through this process out of core files and panic messages.

@@ -28,6 +28,10 @@ counters! {
     attacks,
     /// Events whose client was flagged.
     flagged,
+    /// Events that a rate limit limited.
+    rate_limited,
+    /// Events for which the rules cost more than one event may cost, so that some were not judged.
+    rules_unfinished,
     /// Findings that an exclusion took out.
     excluded,
     /// Events that no source recognised.

@@ -17,11 +17,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 use picket_cloud_protocol::EventAction;
 use picket_detection::{Catalogue, Fuel, Outcome, Scratch, Tier, inspect};
 use picket_lambda_event::{
-    Envelope, EventReader, Kind, Mode as Form, Options,
+    Envelope, EventReader, Kind, Mode as Form,
     tags::{self, Tags},
 };
-use picket_policy::{Action, Facts, Mode, OnFailure, Policy, Verdict, decide, exclude};
-use picket_report::Redactor;
+use picket_policy::{Action, BlockResponse, Mode, OnFailure, Reason, Subject, Verdict, rates::Rates};
 use picket_request::{Anomaly, BlockAnswer, Request};
 use picket_runtime_proxy::{
     Abuse, AnswerDecision, AnswerKind, Decision, Fault, Glance, HeldAnswer, InspectError, Inspector,
@@ -37,28 +36,28 @@ use crate::{
     log::{self, Log},
     metrics::Metrics,
     ocsf,
+    policies::{Decides, Policies},
     profile::profile_of,
     retreat::Retreat,
     settings::{LogLevel, ResponseForm, VerdictForm},
+    surroundings::Place,
     verdict_line,
 };
 
 /// What a guard is made of.
 pub(crate) struct Parts {
-    pub(crate) policy: Arc<Policy>,
+    pub(crate) policies: Arc<Policies>,
+    pub(crate) rates: Rates,
     pub(crate) response: ResponseForm,
-    pub(crate) read: Options,
     pub(crate) log: Arc<Log>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) verdict_form: VerdictForm,
     pub(crate) answers: Answers,
     pub(crate) retreat: Arc<Retreat>,
-    /// Whether the handler gets tags.
+    /// Whether the handler gets tags, whatever the policy says.
     pub(crate) tags: bool,
     pub(crate) version: &'static str,
-    /// What leaves, and how it is redacted.
-    pub(crate) redactor: Redactor,
     /// The engine's side, where the owner named an engine.
     pub(crate) cloud: Option<Arc<Cloud>>,
 }
@@ -77,14 +76,23 @@ pub(crate) struct Guard {
 }
 
 struct Workspace {
+    /// The policy under which its reader reads.
+    decides: Arc<Decides>,
     reader: EventReader,
     request: Request,
     scratch: Scratch,
+    rules: picket_policy::Workspace,
 }
 
 impl Workspace {
-    fn new(options: Options) -> Self {
-        Self { reader: EventReader::new(options), request: Request::default(), scratch: Scratch::default() }
+    fn new(decides: Arc<Decides>) -> Self {
+        Self {
+            reader: EventReader::new(decides.read.clone()),
+            decides,
+            request: Request::default(),
+            scratch: Scratch::default(),
+            rules: picket_policy::Workspace::default(),
+        }
     }
 }
 
@@ -113,10 +121,14 @@ impl Guard {
 
     fn look(&self, invocation: &Invocation, event: &Bytes, workspace: &mut Workspace) -> Decision {
         let started = Instant::now();
-        let Parts { policy, log, counters, metrics, .. } = &self.parts;
-        let Workspace { reader, request, scratch } = workspace;
+        let Parts { log, counters, metrics, rates, .. } = &self.parts;
+        let Workspace { decides, reader, request, scratch, rules } = workspace;
+        let policy = &decides.policy;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
         let envelope = reader.read(event, request, now);
+        if let Some(client) = policy.client.client(request) {
+            request.client = client;
+        }
         if request.anomalies.contains(Anomaly::UnknownEvent) {
             count(&counters.unknown_events);
         }
@@ -124,25 +136,31 @@ impl Guard {
         let fuel = Fuel::for_bytes(event.len());
         // Caught here too, because here it is known how this source's blocked clients are answered: an owner who fails
         // closed needs that.
-        let outcome =
+        let mut outcome =
             catch_unwind(AssertUnwindSafe(|| inspect(&self.catalogue, request, &profile, scratch, fuel)))
                 .ok();
-        let outcome = outcome.map(|mut outcome| {
-            let excluded = exclude(policy, &mut outcome, |location| request.render(location));
-            counters.excluded.fetch_add(excluded as u64, Ordering::Relaxed);
-            outcome
-        });
-        let attacked =
+        let suspicious =
             outcome.as_ref().and_then(Outcome::strongest).is_some_and(|found| found.tier >= Tier::Likely);
-        let (redactor, cloud) = (&self.parts.redactor, self.parts.cloud.as_ref());
-        let client = cloud.map(|cloud| cloud.recognise(request, redactor, attacked));
-        let client_is_flagged = client.as_ref().is_some_and(|client| client.flagged);
+        let (redactor, cloud) = (&decides.redactor, self.parts.cloud.as_ref());
+        let client = cloud.map(|cloud| cloud.recognise(request, redactor, suspicious));
         if let Some(client) = client.as_ref().filter(|client| client.flagged) {
             count(&counters.flagged);
             self.tell_flag(client, invocation);
         }
-        let facts = Facts { can_block: request.event.can_block, client_is_flagged };
-        let mut verdict = decide(policy, outcome.as_ref(), facts);
+        let checked = policy.checks.look(request, now.unwrap_or(0));
+        let subject = Subject {
+            request_id: &invocation.key.request_id,
+            client_is_flagged: client.as_ref().is_some_and(|client| client.flagged),
+            place: Place::of(invocation, request, &envelope).surroundings(),
+            geo: decides.geo(request),
+            seen: &checked.seen(),
+            claims: checked.claims(),
+            ..Subject::new(request, now.unwrap_or(0))
+        };
+        let mut verdict = policy.evaluate(&subject, outcome.as_mut(), rates, rules);
+        if verdict.mode == Mode::Off {
+            return self.untouched(event, &envelope);
+        }
         self.parts.retreat.apply(&mut verdict);
         metrics.decided(started.elapsed());
         match &outcome {
@@ -151,11 +169,15 @@ impl Guard {
             None => count(&counters.fail_open),
         }
         let outcome = outcome.unwrap_or_default();
-        let status = (verdict.action == Action::Block).then(|| policy.response.status());
-        self.count_outcome(&outcome, verdict.action, attacked);
+        let attacked = outcome.strongest().is_some_and(|found| found.tier >= Tier::Likely);
+        let response = verdict.answer.as_deref().unwrap_or(&policy.response);
+        let status = (verdict.action == Action::Block).then(|| response.status());
+        self.count_outcome(&outcome, &verdict, attacked);
         self.parts.retreat.note(request, &outcome, &verdict, attacked);
-        if verdict.action != Action::Allow && log.wants(LogLevel::Warn)
-            || attacked && log.wants(LogLevel::Info)
+        let said = verdict.logged_by.is_some() || !verdict.would_have.is_empty();
+        if (verdict.action != Action::Allow && log.wants(LogLevel::Warn)
+            || (attacked || said) && log.wants(LogLevel::Info))
+            && verdict.stored
             || log.wants(LogLevel::Debug) && !outcome.findings.is_empty()
         {
             let subject = verdict_line::Subject {
@@ -197,10 +219,14 @@ impl Guard {
             cloud.record(client, redactor, &seen);
         }
         match verdict.action {
-            Action::Block => self.answer(invocation, &envelope),
+            Action::Block => self.answer(invocation, &envelope, response, verdict.retry_after),
             Action::Allow | Action::WouldBlock => {
-                let checked = policy.checks.look(request, now.unwrap_or(0));
-                let decision = self.forward(invocation, event, &envelope, request, &outcome, &verdict);
+                let tags = self.parts.tags || policy.tag_handler;
+                let decision = if tags {
+                    tagged(invocation, event, &envelope, request, &outcome, &verdict)
+                } else {
+                    Decision::Forward
+                };
                 let keep = policy.looks_at_answers().then_some(|request: Request, outcome: Outcome| Kept {
                     policy: Arc::clone(policy),
                     request,
@@ -216,35 +242,12 @@ impl Guard {
         }
     }
 
-    /// The event for the handler: as it came, or with tags.
-    fn forward(
-        &self,
-        invocation: &Invocation,
-        event: &Bytes,
-        envelope: &Envelope,
-        request: &Request,
-        outcome: &Outcome,
-        verdict: &Verdict,
-    ) -> Decision {
+    /// An event that nobody judged; a handler that reads tags must not read a client's.
+    fn untouched(&self, event: &Bytes, envelope: &Envelope) -> Decision {
         if !self.parts.tags {
             return Decision::Forward;
         }
-        let attacks = outcome.findings.iter().map(|finding| finding.signal.id());
-        let anomalies = request.anomalies.iter().map(|(anomaly, _)| anomaly.id());
-        let mut signals: Vec<&str> = Vec::new();
-        let given = verdict.signals.iter().map(|given| &*given.signal);
-        let words = verdict.tags.iter().map(|word| &**word);
-        for id in attacks.chain(given).chain(words).chain(anomalies) {
-            if !signals.contains(&id) {
-                signals.push(id);
-            }
-        }
-        let tags = Tags {
-            verdict: verdict.action.name(),
-            request_id: &invocation.key.request_id,
-            signals: &signals,
-        };
-        tags::tag(envelope.source(), event, Some(&tags))
+        tags::tag(envelope.source(), event, None)
             .map_or(Decision::Forward, |event| Decision::Replace(Bytes::from(event)))
     }
 
@@ -279,9 +282,16 @@ impl Guard {
         }
     }
 
-    fn count_outcome(&self, outcome: &Outcome, action: Action, attacked: bool) {
+    fn count_outcome(&self, outcome: &Outcome, verdict: &Verdict, attacked: bool) {
         let counters = &self.parts.counters;
-        match action {
+        counters.excluded.fetch_add(verdict.excluded as u64, Ordering::Relaxed);
+        if verdict.reason == Reason::RateLimit {
+            count(&counters.rate_limited);
+        }
+        if verdict.rules_unfinished {
+            count(&counters.rules_unfinished);
+        }
+        match verdict.action {
             Action::Block => count(&counters.blocked),
             Action::WouldBlock => count(&counters.would_block),
             Action::Allow => {}
@@ -295,15 +305,49 @@ impl Guard {
     }
 
     /// The answer of a blocked request, in the shape of its event source.
-    fn answer(&self, invocation: &Invocation, envelope: &Envelope) -> Decision {
+    fn answer(
+        &self,
+        invocation: &Invocation,
+        envelope: &Envelope,
+        response: &BlockResponse,
+        retry_after: Option<u32>,
+    ) -> Decision {
         let form = match self.parts.response {
             ResponseForm::Streaming => Form::Streaming,
             ResponseForm::Auto if self.learned.load(Ordering::Relaxed) == STREAMING => Form::Streaming,
             ResponseForm::Auto | ResponseForm::Buffered => Form::Buffered,
         };
-        let block = self.parts.policy.response.answer(&invocation.key.request_id);
+        let mut block = response.answer(&invocation.key.request_id);
+        if let Some(seconds) = retry_after {
+            block.headers.push(("retry-after".to_owned(), seconds.to_string()));
+        }
         post(envelope, &block, form).map_or(Decision::Forward, Decision::Answer)
     }
+}
+
+/// The event for the handler, with tags.
+fn tagged(
+    invocation: &Invocation,
+    event: &Bytes,
+    envelope: &Envelope,
+    request: &Request,
+    outcome: &Outcome,
+    verdict: &Verdict,
+) -> Decision {
+    let attacks = outcome.findings.iter().map(|finding| finding.signal.id());
+    let anomalies = request.anomalies.iter().map(|(anomaly, _)| anomaly.id());
+    let mut signals: Vec<&str> = Vec::new();
+    let given = verdict.signals.iter().map(|given| &*given.signal);
+    let words = verdict.tags.iter().map(|word| &**word);
+    for id in attacks.chain(given).chain(words).chain(anomalies) {
+        if !signals.contains(&id) {
+            signals.push(id);
+        }
+    }
+    let tags =
+        Tags { verdict: verdict.action.name(), request_id: &invocation.key.request_id, signals: &signals };
+    tags::tag(envelope.source(), event, Some(&tags))
+        .map_or(Decision::Forward, |event| Decision::Replace(Bytes::from(event)))
 }
 
 /// What is posted in the handler's place; `None` where this source has no tested answer.
@@ -361,17 +405,18 @@ impl Inspector for Guard {
         if let Some(cloud) = &self.parts.cloud {
             cloud.invoked();
         }
-        let off = self.parts.policy.mode == Mode::Off;
+        let decides = self.parts.policies.current();
+        let off = !decides.policy.may_inspect();
         if off && !self.parts.tags {
             return Ok(Decision::Forward);
         }
         let workspace = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut workspace = workspace.unwrap_or_else(|| Workspace::new(self.parts.read.clone()));
+        let mut workspace = workspace
+            .filter(|workspace| Arc::ptr_eq(&workspace.decides, &decides))
+            .unwrap_or_else(|| Workspace::new(decides));
         let decision = if off {
-            // A handler that reads tags must not read a client's.
             let envelope = workspace.reader.read(event, &mut workspace.request, None);
-            tags::tag(envelope.source(), event, None)
-                .map_or(Decision::Forward, |event| Decision::Replace(Bytes::from(event)))
+            self.untouched(event, &envelope)
         } else {
             self.look(invocation, event, &mut workspace)
         };
@@ -382,7 +427,8 @@ impl Inspector for Guard {
     }
 
     fn unexamined(&self, invocation: &Invocation, event: &Bytes, fault: Fault) -> Decision {
-        let Parts { policy, log, counters, .. } = &self.parts;
+        let Parts { policies, log, counters, .. } = &self.parts;
+        let policy = &policies.current().policy;
         let closed = policy.on_failure == OnFailure::Closed && policy.mode == Mode::Block;
         let refusal = if closed { refusal(event) } else { Refusal::None };
         let passes = matches!(refusal, Refusal::None);
@@ -441,12 +487,16 @@ impl Inspector for Guard {
 
     fn before_next(&self, call: &NextCall<'_>) -> Option<picket_runtime_proxy::Hold> {
         if !self.seen_next.swap(true, Ordering::Relaxed) {
-            let Parts { policy, log, version, .. } = &self.parts;
+            let Parts { policies, log, version, .. } = &self.parts;
+            let decides = policies.current();
+            let policy = &decides.policy;
             let fields = [
                 ("version", json!(version)),
                 ("mode", json!(policy.mode.to_string())),
                 ("blockOn", json!(policy.block_on.to_string())),
-                ("policy", json!("built-in")),
+                ("policy", json!(decides.source)),
+                ("policyName", json!(policy.name)),
+                ("policyVersion", json!(policy.version)),
                 (
                     "runtime",
                     json!(call.user_agent.unwrap_or("unknown").escape_debug().take(64).collect::<String>()),
@@ -464,6 +514,8 @@ impl Inspector for Guard {
     }
 
     fn restored(&self) {
+        // Other environments began with the same counts.
+        self.parts.rates.clear();
         self.learned.store(UNKNOWN, Ordering::Relaxed);
         if let Some(cloud) = &self.parts.cloud {
             cloud.restored();

@@ -14,6 +14,7 @@ mod limits;
 mod log;
 mod metrics;
 mod ocsf;
+mod policies;
 mod profile;
 mod registration;
 mod retreat;

@@ -3,7 +3,7 @@
 //!
 //! It may not read the environment itself: a function hands it the value of a key.
 
-use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
+use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use ipnet::IpNet;
 use picket_policy::{BlockLine, BlockResponse, Exclusion, Mode, OnFailure};
@@ -376,6 +376,11 @@ fn read_one<T>(
 settings! {
     /// What Picket does about an attack: `block` it, `log` what would have been blocked, or `off`.
     mode: Mode = "PICKET_MODE", "block, log or off", "log", word;
+    /// The policy that decides, as a path to the file that `picket policy build` wrote. Without it, or where it cannot be
+    /// used, /var/task/picket.policy decides if it is there, else the settings on this page do. Of these, `PICKET_MODE` and
+    /// `PICKET_EXCLUDE` hold over a policy file too.
+    policy: Option<PathBuf> = "PICKET_POLICY", "the path of a built policy", "",
+        |text| Some(Some(text.trim()).filter(|text| !text.is_empty()).map(PathBuf::from));
     /// The least certain finding that is blocked on first sight. `flagged` blocks only clients that the engine flagged.
     block_on: BlockLine = "PICKET_BLOCK_ON", "certain, likely or flagged", "certain", word;
     /// The status of a blocked answer.

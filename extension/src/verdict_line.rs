@@ -23,8 +23,22 @@ pub(crate) struct Line<'a> {
     pub(crate) verdict: &'static str,
     mode: String,
     reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule_id: Option<&'a str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     log_only_source: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    outside_ramp: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rule_signals: Vec<GivenSignal<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dry_run: Vec<DryRun<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logged_by: Option<&'a str>,
     pub(crate) request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trace_id: Option<&'a str>,
@@ -51,6 +65,22 @@ pub(crate) struct Line<'a> {
     /// What would let this request pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     allowed_by: Option<String>,
+}
+
+/// A signal that a rule gave.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GivenSignal<'a> {
+    id: &'a str,
+    rule_id: &'a str,
+}
+
+/// What a dry run would have done.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DryRun<'a> {
+    rule_id: &'a str,
+    action: &'static str,
 }
 
 #[derive(Serialize)]
@@ -115,7 +145,24 @@ fn line<'a>(subject: &'a Subject<'_>) -> Line<'a> {
         verdict: verdict.action.name(),
         mode: mode.to_string(),
         reason: verdict.reason.name(),
+        rule_id: verdict.rule.as_deref(),
         log_only_source: verdict.log_only_source,
+        outside_ramp: verdict.outside_ramp,
+        retry_after: verdict.retry_after,
+        rule_signals: verdict
+            .signals
+            .iter()
+            .take(SIGNALS)
+            .map(|given| GivenSignal { id: &given.signal, rule_id: &given.rule })
+            .collect(),
+        tags: verdict.tags.iter().take(SIGNALS).map(|tag| &**tag).collect(),
+        dry_run: verdict
+            .would_have
+            .iter()
+            .take(SIGNALS)
+            .map(|would| DryRun { rule_id: &would.rule, action: would.effect })
+            .collect(),
+        logged_by: verdict.logged_by.as_deref(),
         request_id: &invocation.key.request_id,
         trace_id: invocation.trace_id.as_deref().map(root_of),
         tenant_id: invocation.tenant_id.as_deref(),

@@ -7,7 +7,8 @@ use picket_request::LocationId;
 
 use crate::{
     Action, BlockLine, BlockResponse, Checks, Exclusion, Mode, OnFailure, Reason, Verdict,
-    canonical::{Canonical, FORMAT},
+    canonical::{Canonical, ClientRule, FORMAT, GeoFiles, Redaction},
+    evaluate::{stricter, stricter_line},
     rules::{Rules, error::Broken, set::answer_of},
 };
 
@@ -38,6 +39,16 @@ pub struct Policy {
     pub floor_mode: Option<Mode>,
     /// The least strict line, by the floor.
     pub floor_block_on: Option<BlockLine>,
+    /// Whether this is the kill switch.
+    pub kill_switch: bool,
+    /// Whether the handler gets tags.
+    pub tag_handler: bool,
+    /// Where the client's address is read.
+    pub client: ClientRule,
+    /// MaxMind files.
+    pub geo: GeoFiles,
+    /// Fields that are never shown, besides those that Picket knows.
+    pub redactions: Vec<Redaction>,
     /// Its rules; only [`Policy::load`] makes other than none.
     pub rules: RuleBook,
     /// What it checks besides its rules.
@@ -49,6 +60,19 @@ pub struct Policy {
 pub struct RuleBook(pub(crate) Arc<Rules>);
 
 impl Policy {
+    /// Adds another policy's floor. What is stricter holds; the rules of a floor come with the policy that has them.
+    pub fn tighten(&mut self, floor_mode: Option<Mode>, floor_block_on: Option<BlockLine>) {
+        let join = |own: Option<Mode>, other: Option<Mode>| match (own, other) {
+            (Some(own), Some(other)) => Some(stricter(own, other)),
+            (own, other) => own.or(other),
+        };
+        self.floor_mode = join(self.floor_mode, floor_mode);
+        self.floor_block_on = match (self.floor_block_on, floor_block_on) {
+            (Some(own), Some(other)) => Some(stricter_line(own, other)),
+            (own, other) => own.or(other),
+        };
+    }
+
     /// Loads a canonical policy: checks everything that it says and lays out its rules.
     ///
     /// # Errors
@@ -76,6 +100,11 @@ impl Policy {
             version: canonical.version,
             ramp: canonical.ramp,
             mode_is_final: false,
+            kill_switch: canonical.kill_switch,
+            tag_handler: canonical.tag_handler,
+            client: canonical.client.clone().unwrap_or_default(),
+            geo: canonical.geo.clone().unwrap_or_default(),
+            redactions: canonical.redactions.clone(),
             floor_mode: floor.and_then(|floor| floor.mode),
             floor_block_on: floor.and_then(|floor| floor.block_on),
             rules: RuleBook(Arc::new(Rules::load(canonical, &response)?)),

@@ -37,7 +37,7 @@ impl Policy {
         &self,
         subject: &Subject<'_>,
         outcome: Option<&mut Outcome>,
-        rates: &mut Rates,
+        rates: &Rates,
         workspace: &mut Workspace,
     ) -> Verdict {
         facts::lay_out(workspace, subject, self.rules.0.needs);
@@ -381,7 +381,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Counts the request under the rate limits that it falls under.
-    fn count(&mut self, limits: &[Limit], outcome: &Outcome, workspace: &Workspace, rates: &mut Rates) {
+    fn count(&mut self, limits: &[Limit], outcome: &Outcome, workspace: &Workspace, rates: &Rates) {
         for limit in limits {
             if self.is_over(limit.expires) {
                 continue;

@@ -4,8 +4,10 @@
 //! of those is handed in.
 
 mod block;
+pub mod bundle;
 pub mod canonical;
 mod checks;
+mod client;
 #[cfg(any(feature = "compile", test))]
 pub mod compile;
 mod decide;
@@ -18,6 +20,7 @@ mod failure;
 pub mod fallback;
 mod field;
 mod forms;
+mod geo;
 pub mod jwt;
 pub mod limits;
 mod mode;
@@ -37,6 +40,7 @@ pub use draw::draw;
 pub use exclusion::Exclusion;
 pub use failure::OnFailure;
 pub use field::{Field, FieldKind, Phase};
+pub use geo::GeoTables;
 pub use mode::{BlockLine, Mode};
 pub use rules::{error::Broken, facts::Workspace};
 pub use subject::{Geo, Response, Seen, Subject, Surroundings, TrustedClaims};

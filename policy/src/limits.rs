@@ -57,3 +57,5 @@ pub const ORIGIN_DIGESTS: usize = 8;
 pub const ORIGIN_VALUES: usize = 16;
 /// Clients that are counted before blocking falls back to logging.
 pub const FALLBACK_CLIENTS: usize = 4_096;
+/// Hops of a forwarding header that are read, from the right.
+pub const HOPS: usize = 32;

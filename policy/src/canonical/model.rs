@@ -38,6 +38,9 @@ pub struct Canonical {
     /// Whether requests of which something suspicious was left unexamined pass in mode `block`.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub allow_unexamined: bool,
+    /// Whether this is the kill switch: Picket does nothing at all, whatever anybody else says.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub kill_switch: bool,
     /// Whether the handler gets verdict, request id and signals as request headers.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub tag_handler: bool,

@@ -1,7 +1,11 @@
 //! Counts in sliding windows, by buckets of a sixtieth of the window. Memory is bounded: where it is full, clients that
 //! did not come for a window make room, then those that came least.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use super::key::{ClientKey, KeySecret};
 use crate::limits;
@@ -32,11 +36,16 @@ pub trait Beyond: Send + fmt::Debug {
 /// The counts of one environment.
 pub struct Rates {
     pub(crate) secret: KeySecret,
+    table: Mutex<Table>,
+}
+
+/// The counts, and what they may fill.
+struct Table {
     clients: HashMap<(Arc<str>, ClientKey), Counts>,
     capacity: usize,
     beyond: Option<Box<dyn Beyond>>,
     /// Clients that had to make room while they were still counted.
-    pub(crate) crowded_out: u64,
+    crowded_out: u64,
 }
 
 /// The counts of one client under one limit: bucket numbers ascending, each with its count.
@@ -57,36 +66,55 @@ impl Rates {
     /// No counts yet.
     #[must_use]
     pub fn new(secret: KeySecret) -> Self {
-        Self { secret, clients: HashMap::new(), capacity: limits::COUNTED_KEYS, beyond: None, crowded_out: 0 }
+        let table =
+            Table { clients: HashMap::new(), capacity: limits::COUNTED_KEYS, beyond: None, crowded_out: 0 };
+        Self { secret, table: Mutex::new(table) }
     }
 
     /// Lets the counts of all environments come in.
     #[must_use]
-    pub fn with_beyond(mut self, beyond: Box<dyn Beyond>) -> Self {
-        self.beyond = Some(beyond);
+    pub fn with_beyond(self, beyond: Box<dyn Beyond>) -> Self {
+        self.table().beyond = Some(beyond);
         self
     }
 
+    /// No count is ever half written, so a panic elsewhere does not spoil them.
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Clients that had to make room while they were still counted.
+    #[must_use]
+    pub fn crowded_out(&self) -> u64 {
+        self.table().crowded_out
+    }
+
     /// Forgets all counts: another policy decides, or the environment was restored from a snapshot.
-    pub fn clear(&mut self) {
-        self.clients.clear();
+    pub fn clear(&self) {
+        self.table().clients.clear();
     }
 
     /// Clients that are counted, under all limits.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.clients.len()
+        self.table().clients.len()
     }
 
     /// Whether nobody is counted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.clients.is_empty()
+        self.table().clients.is_empty()
     }
 
     /// Counts one request and says how its client stands. `window` and `hold` are in seconds. A clock that goes back
     /// counts into the newest bucket.
-    pub(crate) fn hit(
+    pub(crate) fn hit(&self, limit: (&Arc<str>, u32, u32, u32), client: ClientKey, now: u64) -> Standing {
+        self.table().hit(limit, client, now)
+    }
+}
+
+impl Table {
+    fn hit(
         &mut self,
         (id, limit, window, hold): (&Arc<str>, u32, u32, u32),
         client: ClientKey,
@@ -154,7 +182,7 @@ impl Rates {
 
 impl fmt::Debug for Rates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rates").field("clients", &self.clients.len()).finish_non_exhaustive()
+        f.debug_struct("Rates").field("clients", &self.len()).finish_non_exhaustive()
     }
 }
 
@@ -175,8 +203,8 @@ mod tests {
     #[test]
     fn the_request_beyond_the_limit_is_limited_and_a_later_one_is_not() {
         let id: Arc<str> = "login".into();
-        let mut rates = rates();
-        let mut hit = |at| rates.hit((&id, 3, 60, 120), client(1), NOW + at);
+        let rates = rates();
+        let hit = |at| rates.hit((&id, 3, 60, 120), client(1), NOW + at);
         for at in [0, 1, 2] {
             assert!(!hit(at).limited, "{at}");
         }
@@ -190,7 +218,7 @@ mod tests {
     fn the_window_slides() {
         let id: Arc<str> = "w".into();
         for window in [60_u32, 600, 3600] {
-            let mut rates = rates();
+            let rates = rates();
             let step = u64::from(window) / 4;
             // Four in a window, again and again, is not more than four.
             for turn in 0..20 {
@@ -208,7 +236,7 @@ mod tests {
     #[test]
     fn a_clock_that_goes_back_neither_panics_nor_forgets() {
         let id: Arc<str> = "w".into();
-        let mut rates = rates();
+        let rates = rates();
         for now in [NOW, 0, NOW - 5, u64::MAX, 0] {
             rates.hit((&id, 2, 60, 60), client(1), now);
         }
@@ -218,8 +246,8 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_the_busy_client_is_remembered() {
         let id: Arc<str> = "w".into();
-        let mut rates = rates();
-        rates.capacity = 100;
+        let rates = rates();
+        rates.table().capacity = 100;
         for _ in 0..50 {
             rates.hit((&id, 10, 60, 600), client(7), NOW);
         }
@@ -228,7 +256,7 @@ mod tests {
             assert!(rates.len() <= 100);
         }
         assert!(rates.hit((&id, 10, 60, 600), client(7), NOW + 2).limited);
-        assert!(rates.crowded_out > 0);
+        assert!(rates.crowded_out() > 0);
     }
 
     #[derive(Debug)]
@@ -248,7 +276,7 @@ mod tests {
     fn what_all_environments_counted_comes_in_and_what_is_counted_here_goes_out() {
         let id: Arc<str> = "w".into();
         let (sender, told) = std::sync::mpsc::channel();
-        let mut rates = rates().with_beyond(Box::new(Elsewhere(sender)));
+        let rates = rates().with_beyond(Box::new(Elsewhere(sender)));
         let standing = rates.hit((&id, 10, 60, 60), client(9), NOW);
         assert_eq!((standing.limited, standing.retry_after), (true, 30));
         assert!(!rates.hit((&id, 10, 60, 60), client(8), NOW).limited);

@@ -161,7 +161,7 @@ fn lists_of_every_kind_are_looked_up() {
         let mut subject = Subject::new(&request, super::NOW);
         subject.geo = Geo { country: Some(*b"AT"), asn: Some(64_511) };
         let mut outcome = super::outcome(&request, &[(Signal::Sqli, Tier::Possible, "q")]);
-        policy.evaluate(&subject, Some(&mut outcome), &mut super::rates(), &mut Workspace::default()).action
+        policy.evaluate(&subject, Some(&mut outcome), &super::rates(), &mut Workspace::default()).action
             == Action::Block
     };
     let of = |field: &str, list: &str| json!({"field": field, "inList": list});

@@ -117,7 +117,7 @@ fn judge_found(policy: &Policy, ask: &Ask, found: &[(Signal, Tier, &str)]) -> Ve
     let mut subject = Subject::new(&request, NOW);
     subject.place.function = "shop-api";
     subject.request_id = "8f5c";
-    policy.evaluate(&subject, Some(&mut outcome), &mut rates(), &mut Workspace::default())
+    policy.evaluate(&subject, Some(&mut outcome), &rates(), &mut Workspace::default())
 }
 
 fn outcome(request: &Request, found: &[(Signal, Tier, &str)]) -> Outcome {

@@ -78,14 +78,13 @@ fn a_rule_blocks_before_a_rate_limit_and_that_before_a_finding() {
     assert_eq!((verdict.reason, verdict.rule.as_deref()), (Reason::Rule, Some("b")));
     assert_eq!(verdict.answer.unwrap().status(), 403);
     let policy = policy(&json!({"rateLimits": limit}));
-    let (mut rates, ask) = (super::rates(), Ask::get("/?q=x"));
+    let (rates, ask) = (super::rates(), Ask::get("/?q=x"));
     let request = ask.request();
     let subject = crate::Subject::new(&request, super::NOW);
     let mut reasons = Vec::new();
     for _ in 0..2 {
         let mut outcome = super::outcome(&request, SQLI);
-        let verdict =
-            policy.evaluate(&subject, Some(&mut outcome), &mut rates, &mut crate::Workspace::default());
+        let verdict = policy.evaluate(&subject, Some(&mut outcome), &rates, &mut crate::Workspace::default());
         reasons.push(verdict.reason);
     }
     assert_eq!(reasons, [Reason::Finding(0), Reason::RateLimit]);
@@ -125,12 +124,8 @@ fn the_ramp_blocks_its_share_and_logs_the_rest() {
         let mut subject = crate::Subject::new(&request, super::NOW);
         subject.request_id = &id;
         let mut outcome = picket_detection::Outcome::default();
-        let verdict = ramped.evaluate(
-            &subject,
-            Some(&mut outcome),
-            &mut super::rates(),
-            &mut crate::Workspace::default(),
-        );
+        let verdict =
+            ramped.evaluate(&subject, Some(&mut outcome), &super::rates(), &mut crate::Workspace::default());
         let inside = draw(&id, "") < 30;
         assert_eq!(verdict.action, if inside { Action::Block } else { Action::WouldBlock });
         assert_eq!(verdict.outside_ramp, !inside);
@@ -253,12 +248,8 @@ fn sampling_stores_its_share_and_a_logging_rule_logs_it() {
         let mut subject = crate::Subject::new(&request, super::NOW);
         subject.request_id = &id;
         let mut outcome = picket_detection::Outcome::default();
-        let verdict = policy.evaluate(
-            &subject,
-            Some(&mut outcome),
-            &mut super::rates(),
-            &mut crate::Workspace::default(),
-        );
+        let verdict =
+            policy.evaluate(&subject, Some(&mut outcome), &super::rates(), &mut crate::Workspace::default());
         assert_eq!(verdict.stored, verdict.logged_by.is_some());
         stored += usize::from(verdict.stored);
     }
@@ -275,7 +266,7 @@ fn an_origin_lock_is_a_rule_on_its_signal() {
     let seen = [crate::Seen { signal: "ORIGIN-BYPASS", at: "" }];
     let mut outcome = picket_detection::Outcome::default();
     let mut verdict = |subject: &crate::Subject<'_>| {
-        policy.evaluate(subject, Some(&mut outcome), &mut super::rates(), &mut crate::Workspace::default())
+        policy.evaluate(subject, Some(&mut outcome), &super::rates(), &mut crate::Workspace::default())
     };
     assert_eq!(verdict(&subject).action, Action::Allow);
     subject.seen = &seen;

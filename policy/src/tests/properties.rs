@@ -109,7 +109,7 @@ fn look(policy: &Policy, ask: &Ask) -> (crate::Verdict, Vec<Signal>) {
     let mut subject = Subject::new(&request, super::NOW);
     subject.request_id = "8f5c";
     let mut workspace = Workspace::default();
-    let verdict = policy.evaluate(&subject, Some(&mut found), &mut rates(), &mut workspace);
+    let verdict = policy.evaluate(&subject, Some(&mut found), &rates(), &mut workspace);
     let response = Response { status: Some(500), ..Response::default() };
     subject.response = Some(&response);
     let after = policy.respond(&subject, &found, &verdict, &mut workspace);

@@ -12,7 +12,7 @@ fn limited(key: &Value) -> Policy {
     }]}))
 }
 
-fn send(policy: &Policy, rates: &mut Rates, ask: &Ask, now: u64) -> Verdict {
+fn send(policy: &Policy, rates: &Rates, ask: &Ask, now: u64) -> Verdict {
     let request = ask.request();
     let mut outcome = picket_detection::Outcome::default();
     policy.evaluate(&Subject::new(&request, now), Some(&mut outcome), rates, &mut Workspace::default())
@@ -20,9 +20,9 @@ fn send(policy: &Policy, rates: &mut Rates, ask: &Ask, now: u64) -> Verdict {
 
 #[test]
 fn the_third_request_is_answered_429_and_a_later_one_passes() {
-    let (policy, mut rates) = (limited(&json!("client")), rates());
+    let (policy, rates) = (limited(&json!("client")), rates());
     let ask = Ask::get("/login");
-    let actions: Vec<_> = (0..3).map(|n| send(&policy, &mut rates, &ask, super::NOW + n)).collect();
+    let actions: Vec<_> = (0..3).map(|n| send(&policy, &rates, &ask, super::NOW + n)).collect();
     assert_eq!(
         actions.iter().map(|v| v.action).collect::<Vec<_>>(),
         [Action::Allow, Action::Allow, Action::Block]
@@ -34,22 +34,19 @@ fn the_third_request_is_answered_429_and_a_later_one_passes() {
     );
     assert_eq!(verdict.answer.as_ref().unwrap().status(), 429);
     assert!(verdict.has_signal("site.Hurried"));
-    assert_eq!(send(&policy, &mut rates, &Ask::get("/other"), super::NOW + 3).action, Action::Allow);
-    assert_eq!(
-        send(&policy, &mut rates, &ask.clone().from("203.0.113.9"), super::NOW + 3).action,
-        Action::Allow
-    );
-    assert_eq!(send(&policy, &mut rates, &ask, super::NOW + 400).action, Action::Allow);
+    assert_eq!(send(&policy, &rates, &Ask::get("/other"), super::NOW + 3).action, Action::Allow);
+    assert_eq!(send(&policy, &rates, &ask.clone().from("203.0.113.9"), super::NOW + 3).action, Action::Allow);
+    assert_eq!(send(&policy, &rates, &ask, super::NOW + 400).action, Action::Allow);
 }
 
 #[test]
 fn clients_are_told_apart_by_the_key() {
     let two = |policy: &Policy, first: Ask, second: Ask| {
-        let mut rates = rates();
+        let rates = rates();
         for _ in 0..3 {
-            send(policy, &mut rates, &first, super::NOW);
+            send(policy, &rates, &first, super::NOW);
         }
-        send(policy, &mut rates, &second, super::NOW).action == Action::Block
+        send(policy, &rates, &second, super::NOW).action == Action::Block
     };
     let base = || Ask::get("/login");
     let by_header = limited(&json!({"header": "X-Api-Key"}));
@@ -84,9 +81,9 @@ fn a_dry_run_and_a_policy_in_mode_log_let_it_pass() {
     for (mode, dry, action, would) in
         [("log", false, Action::WouldBlock, 0), ("block", true, Action::Allow, 1)]
     {
-        let (policy, mut rates) = (policy(&json!({"mode": mode, "rateLimits": limit(dry)})), rates());
-        send(&policy, &mut rates, &Ask::get("/"), super::NOW);
-        let verdict = send(&policy, &mut rates, &Ask::get("/"), super::NOW);
+        let (policy, rates) = (policy(&json!({"mode": mode, "rateLimits": limit(dry)})), rates());
+        send(&policy, &rates, &Ask::get("/"), super::NOW);
+        let verdict = send(&policy, &rates, &Ask::get("/"), super::NOW);
         assert_eq!((verdict.action, verdict.would_have.len()), (action, would));
     }
 }

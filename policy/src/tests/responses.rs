@@ -11,7 +11,7 @@ fn answered(policy: &Policy, ask: &Ask, response: Response<'_>) -> (Verdict, Ver
     let mut subject = Subject::new(&request, super::NOW);
     let mut outcome = Outcome::default();
     let mut workspace = Workspace::default();
-    let before = policy.evaluate(&subject, Some(&mut outcome), &mut rates(), &mut workspace);
+    let before = policy.evaluate(&subject, Some(&mut outcome), &rates(), &mut workspace);
     subject.response = Some(&response);
     let after = policy.respond(&subject, &outcome, &before, &mut workspace);
     (before, after)
