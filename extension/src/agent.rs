@@ -29,7 +29,6 @@ use crate::{
     metrics::Metrics,
     policies::{Policies, Sources},
     registration,
-    retreat::Retreat,
     settings::{LogLevel, Settings},
 };
 
@@ -86,7 +85,6 @@ pub async fn run(environment: Environment, desk: Desk) {
     ));
     let steering = steering_of(&policies, &settings, function);
     let cloud = cloud_of(&settings, value_of, &log, &counters, steering);
-    let retreat = Arc::new(Retreat::new(&policies.current().policy, Arc::clone(&log)));
     let guard = Arc::new(Guard::new(Parts {
         policies,
         rates: Rates::new(KeySecret::new(&rate_secret())),
@@ -100,9 +98,7 @@ pub async fn run(environment: Environment, desk: Desk) {
             own_credentials(value_of),
             Arc::clone(&log),
             Arc::clone(&counters),
-            Arc::clone(&retreat),
         ),
-        retreat,
         tags: settings.tags,
         version: env!("CARGO_PKG_VERSION"),
         cloud: cloud.clone(),

@@ -18,6 +18,7 @@ struct Line<'a> {
     level: &'static str,
     message: &'static str,
     request_id: &'a str,
+    answer_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,7 +27,6 @@ struct Line<'a> {
     event_source: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     answer_status: Option<u16>,
-    answer_bytes: u64,
     answer_ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     impact: Option<&'static str>,

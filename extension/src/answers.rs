@@ -28,6 +28,7 @@ use picket_runtime_proxy::{
 
 use crate::{
     answer_line,
+    cloud::{Cloud, Known},
     counters::{Counters, count},
     log::Log,
     retreat::{Retreat, verified},
@@ -44,7 +45,6 @@ pub(crate) struct Answers {
     pub(crate) own: OwnCredentials,
     pub(crate) log: Arc<Log>,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) retreat: Arc<Retreat>,
     awaited: Mutex<VecDeque<Awaited>>,
 }
 
@@ -57,6 +57,9 @@ struct Awaited {
     called_runtime_api: bool,
     /// A verified client, and whether its request carried no attack, where answers are counted.
     client: Option<(IpAddr, bool)>,
+    retreat: Option<Arc<Retreat>>,
+    /// The engine's side, with what it knows of the client, for signals that rules give the answer.
+    cloud: Option<(Arc<Cloud>, Known)>,
     kept: Option<Box<Kept>>,
 }
 
@@ -86,9 +89,8 @@ impl Answers {
         own: OwnCredentials,
         log: Arc<Log>,
         counters: Arc<Counters>,
-        retreat: Arc<Retreat>,
     ) -> Self {
-        Self { watched, own, log, counters, retreat, awaited: Mutex::default() }
+        Self { watched, own, log, counters, awaited: Mutex::default() }
     }
 
     fn awaited(&self) -> MutexGuard<'_, VecDeque<Awaited>> {
@@ -102,12 +104,14 @@ impl Answers {
         request: &mut Request,
         outcome: Outcome,
         keep: Option<impl FnOnce(Request, Outcome) -> Kept>,
+        retreat: &Arc<Retreat>,
+        cloud: Option<(Arc<Cloud>, Known)>,
     ) {
         let asked = match self.watched {
             WatchedAnswers::Off => Asked::default(),
             WatchedAnswers::Attacks | WatchedAnswers::All => Asked::of(request, &outcome),
         };
-        let counted = self.retreat.is_armed().then(|| verified(request)).flatten();
+        let counted = retreat.is_armed().then(|| verified(request)).flatten();
         let wanted = !asked.is_empty() || keep.is_some() || counted.is_some();
         if !wanted && self.watched != WatchedAnswers::All {
             return;
@@ -122,6 +126,8 @@ impl Answers {
             since: Instant::now(),
             called_runtime_api: false,
             client,
+            retreat: (counted.is_some() || kept.is_some()).then(|| Arc::clone(retreat)),
+            cloud,
             kept,
         });
     }
@@ -153,6 +159,8 @@ impl Answers {
             since: Instant::now(),
             called_runtime_api: true,
             client: None,
+            retreat: None,
+            cloud: None,
             kept: None,
         });
     }
@@ -162,10 +170,10 @@ impl Answers {
         let all = self.awaited();
         match all.iter().find(|known| known.key == invocation.key) {
             None => Watch::Nothing,
-            Some(Awaited { kept: Some(kept), .. })
+            Some(Awaited { kept: Some(kept), retreat, .. })
                 if kept.policy.replaces_answers()
                     && kept.verdict.mode == Mode::Block
-                    && !self.retreat.has_fallen() =>
+                    && !retreat.as_ref().is_some_and(|retreat| retreat.has_fallen()) =>
             {
                 Watch::Hold
             }
@@ -258,19 +266,26 @@ impl Answers {
         seen: &Seen<'_>,
         held: bool,
     ) -> Option<Verdict> {
-        if let (Some((client, true)), Some(status)) = (awaited.client, seen.status) {
-            self.retreat.answer(client, status);
+        let retreat = awaited.retreat.as_ref();
+        if let (Some(retreat), Some((client, true)), Some(status)) = (retreat, awaited.client, seen.status) {
+            retreat.answer(client, status);
         }
         let took = awaited.since.elapsed();
         let found = self.found(awaited, seen, took);
         self.count(&found);
         let verdict = awaited.kept.as_ref().map(|kept| {
             let mut verdict = respond(invocation, kept, seen, &found, took);
-            if verdict.action == Action::Block && (!held || self.retreat.has_fallen()) {
+            let fallen = retreat.is_some_and(|retreat| retreat.has_fallen());
+            if verdict.action == Action::Block && (!held || fallen) {
                 verdict.action = Action::WouldBlock;
             }
             verdict
         });
+        if let Some((cloud, known)) = &awaited.cloud {
+            let shown = found.findings().iter();
+            let given = verdict.iter().flat_map(|verdict| &verdict.signals).map(|given| &*given.signal);
+            cloud.raise(known, shown.map(|finding| finding.signal.id()).chain(given));
+        }
         let said = verdict.as_ref().filter(|verdict| {
             verdict.action != Action::Allow
                 || !verdict.signals.is_empty()

@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 use picket_cloud_protocol::EventAction;
 use picket_detection::{Catalogue, Fuel, Outcome, Scratch, Tier, inspect};
 use picket_lambda_event::{
-    Envelope, EventReader, Kind, Mode as Form,
+    Envelope, EventReader, Kind, Mode as Form, Options,
     tags::{self, Tags},
 };
 use picket_policy::{Action, BlockResponse, Mode, OnFailure, Reason, Subject, Verdict, rates::Rates};
@@ -38,7 +38,6 @@ use crate::{
     ocsf,
     policies::{Decides, Policies},
     profile::profile_of,
-    retreat::Retreat,
     settings::{LogLevel, ResponseForm, VerdictForm},
     surroundings::Place,
     verdict_line,
@@ -54,7 +53,6 @@ pub(crate) struct Parts {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) verdict_form: VerdictForm,
     pub(crate) answers: Answers,
-    pub(crate) retreat: Arc<Retreat>,
     /// Whether the handler gets tags, whatever the policy says.
     pub(crate) tags: bool,
     pub(crate) version: &'static str,
@@ -159,9 +157,9 @@ impl Guard {
         };
         let mut verdict = policy.evaluate(&subject, outcome.as_mut(), rates, rules);
         if verdict.mode == Mode::Off {
-            return self.untouched(event, &envelope);
+            return self.untouched(event, &envelope, decides);
         }
-        self.parts.retreat.apply(&mut verdict);
+        decides.retreat.apply(&mut verdict);
         metrics.decided(started.elapsed());
         match &outcome {
             Some(_) => count(&counters.inspected),
@@ -173,7 +171,7 @@ impl Guard {
         let response = verdict.answer.as_deref().unwrap_or(&policy.response);
         let status = (verdict.action == Action::Block).then(|| response.status());
         self.count_outcome(&outcome, &verdict, attacked);
-        self.parts.retreat.note(request, &outcome, &verdict, attacked);
+        decides.retreat.note(request, &outcome, &verdict, attacked);
         let said = verdict.logged_by.is_some() || !verdict.would_have.is_empty();
         if (verdict.action != Action::Allow && log.wants(LogLevel::Warn)
             || (attacked || said) && log.wants(LogLevel::Info))
@@ -221,8 +219,7 @@ impl Guard {
         match verdict.action {
             Action::Block => self.answer(invocation, &envelope, response, verdict.retry_after),
             Action::Allow | Action::WouldBlock => {
-                let tags = self.parts.tags || policy.tag_handler;
-                let decision = if tags {
+                let decision = if self.tags(decides) {
                     tagged(invocation, event, &envelope, request, &outcome, &verdict)
                 } else {
                     Decision::Forward
@@ -236,15 +233,21 @@ impl Guard {
                     checked,
                     now: now.unwrap_or(0),
                 });
-                self.parts.answers.asked(invocation, request, outcome, keep);
+                let engine = cloud.cloned().zip(client);
+                self.parts.answers.asked(invocation, request, outcome, keep, &decides.retreat, engine);
                 decision
             }
         }
     }
 
+    /// Whether the handler gets tags.
+    fn tags(&self, decides: &Decides) -> bool {
+        self.parts.tags || decides.policy.tag_handler
+    }
+
     /// An event that nobody judged; a handler that reads tags must not read a client's.
-    fn untouched(&self, event: &Bytes, envelope: &Envelope) -> Decision {
-        if !self.parts.tags {
+    fn untouched(&self, event: &Bytes, envelope: &Envelope, decides: &Decides) -> Decision {
+        if !self.tags(decides) {
             return Decision::Forward;
         }
         tags::tag(envelope.source(), event, None)
@@ -407,7 +410,7 @@ impl Inspector for Guard {
         }
         let decides = self.parts.policies.current();
         let off = !decides.policy.may_inspect();
-        if off && !self.parts.tags {
+        if off && !self.tags(&decides) {
             return Ok(Decision::Forward);
         }
         let workspace = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -416,7 +419,7 @@ impl Inspector for Guard {
             .unwrap_or_else(|| Workspace::new(decides));
         let decision = if off {
             let envelope = workspace.reader.read(event, &mut workspace.request, None);
-            self.untouched(event, &envelope)
+            self.untouched(event, &envelope, &workspace.decides)
         } else {
             self.look(invocation, event, &mut workspace)
         };
@@ -428,7 +431,8 @@ impl Inspector for Guard {
 
     fn unexamined(&self, invocation: &Invocation, event: &Bytes, fault: Fault) -> Decision {
         let Parts { policies, log, counters, .. } = &self.parts;
-        let policy = &policies.current().policy;
+        let decides = policies.current();
+        let policy = &decides.policy;
         let closed = policy.on_failure == OnFailure::Closed && policy.mode == Mode::Block;
         let refusal = if closed { refusal(event) } else { Refusal::None };
         let passes = matches!(refusal, Refusal::None);
@@ -441,7 +445,7 @@ impl Inspector for Guard {
         }
         log.line(LogLevel::Warn, "an event was refused without a verdict (fail-closed)", &fields);
         if let Refusal::Shaped(envelope) = refusal {
-            return self.answer(invocation, &envelope);
+            return self.answer(invocation, &envelope, &policy.response, None);
         }
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -24,6 +24,7 @@ use serde_json::json;
 
 use crate::{
     log::{Log, now_ms},
+    retreat::Retreat,
     settings::LogLevel,
 };
 
@@ -41,6 +42,8 @@ pub(crate) struct Decides {
     pub(crate) read: Options,
     /// What it withholds from everything that leaves.
     pub(crate) redactor: Redactor,
+    /// Whether blocking under it was given up.
+    pub(crate) retreat: Arc<Retreat>,
     geo: Arc<OnceLock<GeoTables>>,
 }
 
@@ -122,6 +125,7 @@ impl Policies {
                     source: String::new(),
                     read: Options::default(),
                     redactor: redactor(&Policy::default()),
+                    retreat: Arc::new(Retreat::new(&Policy::default(), Arc::clone(&log))),
                     geo: Arc::default(),
                 }),
             }),
@@ -223,7 +227,8 @@ impl Policies {
         read.hops.trusted.extend(policy.client.trusted.iter().copied());
         read.hops.cdn.extend(policy.client.cdn.iter().copied());
         let redactor = (self.redactor)(&policy);
-        Decides { policy: Arc::new(policy), source, read, redactor, geo: Arc::default() }
+        let retreat = Arc::new(Retreat::new(&policy, Arc::clone(&self.log)));
+        Decides { policy: Arc::new(policy), source, read, redactor, retreat, geo: Arc::default() }
     }
 
     /// Reads the MaxMind files that a policy names, without anybody waiting for them.

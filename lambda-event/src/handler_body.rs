@@ -34,11 +34,10 @@ pub fn text<'p>(
     };
     let text = unescaped(raw);
     let text = match encoded {
-        Some(false) => text,
         Some(true) => decoded(&text).unwrap_or(text),
         // The flag stands behind what was kept. Text that is nothing but base64 is taken for it.
         None if coding.is_some() || looks_encoded(&text) => decoded(&text).unwrap_or(text),
-        None => text,
+        Some(false) | None => text,
     };
     inflate(Cow::Owned(text), coding)
 }

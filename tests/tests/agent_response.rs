@@ -42,7 +42,7 @@ fn serve(double: &Double, runtime: &mut RawClient, event: &Value, answer: &[u8])
 
 /// The line about the answer to a request.
 fn line_of(agent: &Agent, id: &str) -> Value {
-    let text = agent.line_with(&format!("\"requestId\":\"{id}\",\"traceId\":\"1-65e1a2b3-000000000000000000000001\",\"eventSource\":\"http-v2\",\"answer"));
+    let text = agent.line_with(&format!("\"requestId\":\"{id}\",\"answerBytes\""));
     serde_json::from_str(&text).unwrap()
 }
 

@@ -29,11 +29,10 @@ fn rules() -> Value {
     ])
 }
 
-fn answers(watched: WatchedAnswers, policy: &Policy) -> Answers {
+fn answers(watched: WatchedAnswers) -> Answers {
     let log = Arc::new(Log::new(LogLevel::Error, LogFormat::Text, 60));
     let own = OwnCredentials::new([(Credential::SecretKey, SECRET.as_bytes())]);
-    let retreat = Arc::new(Retreat::new(policy, Arc::clone(&log)));
-    Answers::new(watched, own, log, Arc::default(), retreat)
+    Answers::new(watched, own, log, Arc::default())
 }
 
 /// Lets a request to this path go to the handler.
@@ -53,7 +52,8 @@ fn ask(answers: &Answers, policy: &Arc<Policy>, invocation: &Invocation, path: &
         checked: Checked::default(),
         now: 1000,
     });
-    answers.asked(invocation, &mut request, Outcome::default(), keep);
+    let retreat = Arc::new(Retreat::new(policy, Arc::clone(&answers.log)));
+    answers.asked(invocation, &mut request, Outcome::default(), keep, &retreat, None);
 }
 
 fn held(body: &Value) -> HeldAnswer {
@@ -87,7 +87,7 @@ fn judged(answers: &Answers, invocation: &Invocation, answer: &HeldAnswer) -> Op
 #[test]
 fn a_leak_and_a_refused_login_are_replaced_and_nothing_else_is() {
     let policy = policy("block", &rules());
-    let answers = answers(WatchedAnswers::Attacks, &policy);
+    let answers = answers(WatchedAnswers::Attacks);
     let leak = held(&json!({"statusCode": 200, "body": format!("{{\"key\":\"{SECRET}\"}}")}));
     let refused = held(&json!({"statusCode": 401, "body": "no"}));
     let fine = held(&json!({"statusCode": 200, "body": "{}"}));
@@ -109,7 +109,7 @@ fn a_leak_and_a_refused_login_are_replaced_and_nothing_else_is() {
 #[test]
 fn mode_log_replaces_nothing() {
     let policy = policy("log", &rules());
-    let answers = answers(WatchedAnswers::Off, &policy);
+    let answers = answers(WatchedAnswers::Off);
     let invocation = Invocation::synthetic("r");
     ask(&answers, &policy, &invocation, "/login");
     assert_eq!(answers.watches(&invocation), Watch::Whole, "and holds nothing");
@@ -120,12 +120,12 @@ fn mode_log_replaces_nothing() {
 fn without_a_rule_that_replaces_nothing_is_held() {
     let tagging = json!([{"id": "t", "when": {"test": {"field": "status", "value": {"equals": {"text": "401"}}}}, "then": [{"signal": "site.Refused"}]}]);
     let tagging = policy("block", &tagging);
-    let first = answers(WatchedAnswers::Off, &tagging);
+    let first = answers(WatchedAnswers::Off);
     let invocation = Invocation::synthetic("r");
     ask(&first, &tagging, &invocation, "/login");
     assert_eq!(first.watches(&invocation), Watch::Whole);
     let none = policy("block", &json!([]));
-    let second = answers(WatchedAnswers::Attacks, &none);
+    let second = answers(WatchedAnswers::Attacks);
     ask(&second, &none, &invocation, "/login");
     assert_eq!(second.watches(&invocation), Watch::Nothing, "a clean request costs nothing");
     ask(&second, &none, &invocation, "/wp-admin/");
@@ -135,7 +135,7 @@ fn without_a_rule_that_replaces_nothing_is_held() {
 #[test]
 fn what_streams_past_is_told_and_not_replaced() {
     let policy = policy("block", &rules());
-    let answers = answers(WatchedAnswers::Attacks, &policy);
+    let answers = answers(WatchedAnswers::Attacks);
     let invocation = Invocation::synthetic("r");
     ask(&answers, &policy, &invocation, "/login");
     let head = HandlerHead { status: Some(401), payload_offset: Some(0), ..HandlerHead::default() };
@@ -157,7 +157,7 @@ fn what_streams_past_is_told_and_not_replaced() {
 #[test]
 fn what_is_awaited_is_bounded() {
     let policy = policy("block", &rules());
-    let answers = answers(WatchedAnswers::Attacks, &policy);
+    let answers = answers(WatchedAnswers::Attacks);
     for number in 0..AWAITED + 10 {
         ask(&answers, &policy, &Invocation::synthetic(&number.to_string()), "/");
     }

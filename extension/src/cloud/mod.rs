@@ -277,6 +277,15 @@ impl Cloud {
         }
     }
 
+    /// Counts signals of an answer. They never flag a client: they say what the function did.
+    pub(crate) fn raise<'s>(&self, known: &Known, signals: impl Iterator<Item = &'s str>) {
+        let now = now_s();
+        let mut outbox = self.shared.outbox();
+        for signal in signals {
+            outbox.count(now, &known.key, signal, false);
+        }
+    }
+
     /// Says what runs the handler, and as which account.
     pub(crate) fn describe(&self, runtime: &str, function_arn: Option<&str>) {
         let mut outbox = self.shared.outbox();

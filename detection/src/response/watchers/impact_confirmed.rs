@@ -21,7 +21,7 @@
 //!
 //! # References
 //!
-//! MITRE ATT&CK T1552.005, T1059; DESIGN of this project: attempted, reached, confirmed.
+//! MITRE ATT&CK T1552.005 and T1059.
 
 use std::ops::Range;
 
