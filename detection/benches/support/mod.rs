@@ -20,6 +20,14 @@ pub(crate) fn request(values: &[(Place, &str, Vec<u8>)]) -> Request {
     request
 }
 
+/// Seconds that this thread has spent on a processor, where the system says so; on a busy machine the clock on the wall counts
+/// what others do. The figure is brought up to date when the processor is offered to others.
+fn on_processor() -> Option<f64> {
+    std::thread::yield_now();
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split_whitespace().next()?.parse().ok().map(|nanoseconds: f64| nanoseconds / 1e9)
+}
+
 /// Seconds of the fastest of several inspections; slow ones are made fewer times.
 pub(crate) fn seconds(catalogue: &Catalogue, request: &Request, scratch: &mut Scratch) -> f64 {
     let raw = request.values().iter().map(|value| value.text.len()).sum();
@@ -27,9 +35,12 @@ pub(crate) fn seconds(catalogue: &Catalogue, request: &Request, scratch: &mut Sc
     let begun = Instant::now();
     let mut best = f64::INFINITY;
     for pass in 0..200 {
+        let before = on_processor();
         let start = Instant::now();
         std::hint::black_box(inspect(catalogue, request, &profile, scratch, Fuel::for_bytes(raw)));
-        best = best.min(start.elapsed().as_secs_f64());
+        let wall = start.elapsed().as_secs_f64();
+        let own = before.and_then(|before| Some(on_processor()? - before)).filter(|own| *own > 0.0);
+        best = best.min(own.map_or(wall, |own| own.min(wall)));
         if pass >= 2 && begun.elapsed().as_secs_f64() > 0.02 {
             break;
         }

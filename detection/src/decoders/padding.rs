@@ -24,11 +24,9 @@ const PERIOD: usize = SHORTEST;
 /// What follows a repeated text may begin with letters that would go on with it: so many of them are tried.
 const COMMON: usize = 2;
 /// Marks behind a run without order that may belong to what follows: `document.body.x(`.
-const GAPS: usize = 4;
+const GAPS: usize = 8;
 /// Letters that may belong to what follows a run without order: the longest name that is glued to it.
 const GLUED: usize = 16;
-/// What remains behind a run without order, where many beginnings are tried.
-const LONGEST_GLUED: usize = 512;
 
 fn wants(view: &View<'_>) -> bool {
     view.bytes.len() > SHORTEST && !view.chain.contains(Decoder::Padding)
@@ -81,7 +79,7 @@ fn run(view: &View<'_>, pieces: &mut Pieces) {
         Lead::Nothing => {}
         Lead::Until(start) => push(start),
         Lead::Glued(end) => {
-            if bytes.len() - end <= LONGEST_GLUED {
+            if bytes.len() - end <= LONGEST {
                 (0..=GLUED).for_each(|back| push(end - back));
             }
             if bytes.get(end) == Some(&b' ') {
@@ -127,8 +125,13 @@ fn lead(head: &[u8], goes_on: bool) -> Lead {
         before.len() >= LONG_WORD && before.iter().rev().take(LONG_WORD).all(u8::is_ascii_alphanumeric)
     };
     // Where the last run ends that is no word: at the end, or at a mark that a word with other marks may follow.
-    let mut ends = head.iter().enumerate().rev().filter(|(_, b)| !b.is_ascii_alphanumeric()).map(|(at, _)| at);
-    let run = if goes_on && long(head.len()) { Some(head.len()) } else { ends.by_ref().take(GAPS).find(|&at| long(at)) };
+    let mark = |at: usize| head.get(at).is_some_and(|b| !b.is_ascii_alphanumeric());
+    let mut ends = (1..head.len()).rev().filter(|&at| mark(at) && !mark(at - 1));
+    let run = if goes_on && long(head.len()) {
+        Some(head.len())
+    } else {
+        ends.by_ref().take(GAPS).find(|&at| long(at))
+    };
     let sentence = sentence.map(|at| match head.get(at + 1) {
         Some(b' ') => at + 2,
         _ => at + 1 + head.iter().skip(at + 1).take_while(|b| b.is_ascii_whitespace()).count(),

@@ -23,7 +23,7 @@ use picket_request::Place;
 
 use crate::{
     Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
-    bytes::{contains_ignore_case, find_ignore_case},
+    bytes::{contains_ignore_case, find_ignore_case, starts_ignore_case},
 };
 
 pub(super) static DETECTOR: Detector =
@@ -79,9 +79,10 @@ fn is_framework(name: &[u8]) -> bool {
     if name.len() < 4 || name.len() > 48 {
         return false;
     }
-    let lower = name.to_ascii_lowercase();
-    let bare = lower.strip_prefix(b"__host-").or_else(|| lower.strip_prefix(b"__secure-")).unwrap_or(&lower);
-    FRAMEWORKS.iter().any(|known| bare == *known || *known == b"aspsession" && bare.starts_with(known))
+    const PREFIXES: [&[u8]; 2] = [b"__host-", b"__secure-"];
+    let prefix = PREFIXES.iter().find(|prefix| starts_ignore_case(name, prefix)).map_or(0, |prefix| prefix.len());
+    let bare = name.get(prefix..).unwrap_or_default();
+    FRAMEWORKS.iter().any(|known| bare.eq_ignore_ascii_case(known)) || starts_ignore_case(bare, b"aspsession")
 }
 
 /// Whether the request asks for a page, as following a link or sending a form does and a browser's beacon does not;
