@@ -15,7 +15,7 @@ use crate::layout;
 /// How long it may take to start: a Java virtual machine on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A running DynamoDB Local with nothing in it. It is killed when it is dropped.
+/// A running DynamoDB Local with nothing in it. It ends with this program, or when it is dropped.
 pub struct DynamoDb {
     child: Child,
     port: u16,
@@ -32,7 +32,10 @@ impl DynamoDb {
             .and_then(|listener| listener.local_addr())
             .map_err(|error| error.to_string())?
             .port();
-        let child = Command::new("java")
+        // A server that a test program keeps in a static is never dropped. So a shell stands between: it holds the other end of a
+        // pipe, and ends the server when the pipe closes, however this program ends.
+        let child = Command::new("sh")
+            .args(["-c", "java \"$@\" & server=$!; cat > /dev/null; kill $server; wait $server", "sh"])
             .arg(format!("-Djava.library.path={}", jars.display()))
             .args(["-Xmx512m", "-cp"])
             .arg(class_path(&jars))
@@ -46,11 +49,11 @@ impl DynamoDb {
             // It leaves a file with what it would tell its makers where it runs.
             .arg("-disableTelemetry")
             .current_dir(std::env::temp_dir())
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .map_err(|error| format!("java: {error}"))?;
+            .map_err(|error| format!("sh: {error}"))?;
         let mut started = Self { child, port };
         started.wait().map(|()| started)
     }
@@ -90,7 +93,7 @@ fn answers(port: u16) -> bool {
 
 impl Drop for DynamoDb {
     fn drop(&mut self) {
-        drop(self.child.kill());
+        drop(self.child.stdin.take());
         drop(self.child.wait());
     }
 }
