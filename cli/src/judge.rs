@@ -176,7 +176,7 @@ impl Judge {
             scheme: &place.scheme,
             ..Surroundings::default()
         };
-        let verdict = policy.evaluate(&subject, Some(&mut outcome), &mut self.rates, &mut self.workspace);
+        let verdict = policy.evaluate(&subject, Some(&mut outcome), &self.rates, &mut self.workspace);
         let mut shown: Vec<&'static str> = Vec::new();
         let after = answered.filter(|_| verdict.action != Action::Block).map(|answered| {
             let headers: Vec<(&[u8], &[u8])> =

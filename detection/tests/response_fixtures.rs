@@ -4,7 +4,7 @@
 //! (`attacks`, `page`, `header`, `location`, `browses`, `own_id`, `own_secret`, `own_token`, `runtime_api`), and `expect`: every signal of this watcher
 //! with its tier, nothing being the absence of all. `impact` is checked where it is given.
 
-#![expect(clippy::panic, clippy::expect_used, reason = "a broken fixture ends the test")]
+#![expect(clippy::panic, reason = "a broken fixture ends the test")]
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
@@ -113,7 +113,7 @@ fn every_watcher_does_what_its_fixtures_say() {
             if got != case.expect {
                 failures.push(format!("{}: {}: {got:?}, expected {:?}", watcher.name, case.why, case.expect));
             }
-            let impact = found.impact().map(|impact| impact.name());
+            let impact = found.impact().map(picket_detection::response::Impact::name);
             if case.impact.is_some() && impact != case.impact.as_deref() {
                 failures.push(format!("{}: {}: {impact:?}", watcher.name, case.why));
             }

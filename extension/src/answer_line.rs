@@ -104,7 +104,7 @@ pub(crate) fn render(subject: &Subject<'_>) -> String {
         }),
         rule: verdict
             .and_then(|verdict| verdict.rule.as_ref().or(verdict.logged_by.as_ref()))
-            .map(|rule| rule.to_string()),
+            .map(ToString::to_string),
         rule_signals: verdict
             .map(|verdict| verdict.signals.iter().map(|given| given.signal.to_string()).collect())
             .unwrap_or_default(),

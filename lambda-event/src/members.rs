@@ -120,7 +120,9 @@ mod tests {
 
     fn of(text: &str) -> Vec<(String, String)> {
         members(text.as_bytes(), 0..text.len())
-            .map(|member| (text[member.key].to_owned(), text[member.value].to_owned()))
+            .map(|member| {
+                (text.get(member.key).unwrap().to_owned(), text.get(member.value).unwrap().to_owned())
+            })
             .collect()
     }
 

@@ -174,7 +174,7 @@ mod tests {
         request
     }
 
-    fn checks(policy: Value) -> Result<Checks, Broken> {
+    fn checks(policy: &Value) -> Result<Checks, Broken> {
         let mut whole = json!({"picket": 1, "name": "t", "version": 1, "mode": "log", "blockOn": "certain", "onFailure": "open"});
         whole.as_object_mut().unwrap().extend(policy.as_object().unwrap().clone());
         Checks::load(&Canonical::read(whole.to_string().as_bytes()).unwrap())
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn claims_are_believed_only_of_tokens_that_are_all_good() {
-        let checks = checks(json!({"jwt": keys()})).unwrap();
+        let checks = checks(&json!({"jwt": keys()})).unwrap();
         let good = token(SECRET, &json!({"sub": "jane"}));
         let forged = token(b"another secret of sufficient length", &json!({"sub": "root"}));
         for (headers, signal, claims) in [
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn what_comes_around_the_edge_is_told() {
-        let checks = checks(json!({
+        let checks = checks(&json!({
             "lists": {"edge": {"cidr": ["192.0.2.0/24"]}},
             "originLock": {"list": "edge", "header": "X-Edge", "sha256": ABC, "then": [{"block": {}}]},
         }))
@@ -253,10 +253,10 @@ mod tests {
             (json!({"originLock": {"header": "x"}}), "originLock: `header` and `sha256`"),
             (json!({"fallback": {"window": "soon"}}), "fallback: expected a time"),
         ] {
-            let error = checks(policy.clone()).unwrap_err().to_string();
+            let error = checks(&policy).unwrap_err().to_string();
             assert!(error.starts_with(says), "{policy}: {error}");
         }
-        let both = checks(json!({"fallback": {"window": "10m", "errorShare": 0.2}})).unwrap();
+        let both = checks(&json!({"fallback": {"window": "10m", "errorShare": 0.2}})).unwrap();
         assert_eq!(both.fallback().map(|config| (config.window, config.requests)), Some((600, 50)));
         assert!(both.is_empty());
     }

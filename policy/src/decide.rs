@@ -62,11 +62,10 @@ pub struct RuleBook(pub(crate) Arc<Rules>);
 impl Policy {
     /// Adds another policy's floor. What is stricter holds; the rules of a floor come with the policy that has them.
     pub fn tighten(&mut self, floor_mode: Option<Mode>, floor_block_on: Option<BlockLine>) {
-        let join = |own: Option<Mode>, other: Option<Mode>| match (own, other) {
+        self.floor_mode = match (self.floor_mode, floor_mode) {
             (Some(own), Some(other)) => Some(stricter(own, other)),
             (own, other) => own.or(other),
         };
-        self.floor_mode = join(self.floor_mode, floor_mode);
         self.floor_block_on = match (self.floor_block_on, floor_block_on) {
             (Some(own), Some(other)) => Some(stricter_line(own, other)),
             (own, other) => own.or(other),

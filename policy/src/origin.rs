@@ -63,7 +63,7 @@ impl OriginLock {
     /// # Errors
     /// See [`LockError`].
     pub fn new(config: &Config) -> Result<Self, LockError> {
-        if config.header.is_some() != !config.sha256.is_empty() {
+        if config.header.is_some() == config.sha256.is_empty() {
             return Err(LockError::Half);
         }
         if config.ranges.is_empty() && config.header.is_none() {
@@ -180,7 +180,7 @@ mod tests {
             (config(&["192.0.2.0/24"], Some("x-edge"), &[]), LockError::Half),
             (config(&[], None, &[ABC]), LockError::Half),
             (config(&[], Some("x-edge"), &["abc"]), LockError::Digest),
-            (config(&[], Some("x-edge"), &[&format!("{}g", &ABC[1..])]), LockError::Digest),
+            (config(&[], Some("x-edge"), &[&format!("{}g", ABC.get(1..).unwrap())]), LockError::Digest),
             (config(&[], Some("x-edge"), &[ABC; limits::ORIGIN_DIGESTS + 1]), LockError::Digests),
         ] {
             assert_eq!(OriginLock::new(&wrong).map(|_| ()).unwrap_err(), error);

@@ -296,7 +296,7 @@ fn serve(shared: &Shared, stream: TcpStream, address: SocketAddr) -> std::io::Re
         let target = message.target().to_owned();
         let body = if target.starts_with("/v1/") {
             let post = post_of(shared, &message);
-            match engine(shared, post, &mut answering)? {
+            match engine(shared, &post, &mut answering)? {
                 Some(answer) => answer,
                 None => return answering.shutdown(Shutdown::Both),
             }
@@ -361,7 +361,7 @@ fn is_signed(message: &Message, seed: u8) -> bool {
 }
 
 /// The engine's answer; none where it hangs up.
-fn engine(shared: &Shared, post: Post, stream: &mut TcpStream) -> std::io::Result<Option<(u16, Value)>> {
+fn engine(shared: &Shared, post: &Post, stream: &mut TcpStream) -> std::io::Result<Option<(u16, Value)>> {
     let answer = shared.lock().answer;
     match answer {
         Answer::Well => {}
@@ -385,7 +385,7 @@ fn engine(shared: &Shared, post: Post, stream: &mut TcpStream) -> std::io::Resul
         }
         Answer::HangUp => return Ok(None),
         Answer::TakeAndWait => {
-            count(shared, &post);
+            count(shared, post);
             let state = shared.lock();
             drop(shared.changed.wait_while(state, |state| !state.gate));
             return Ok(None);
@@ -397,7 +397,7 @@ fn engine(shared: &Shared, post: Post, stream: &mut TcpStream) -> std::io::Resul
     }
     let delta = |state: &State| json!({"full": true, "cursor": format!("c{}", state.flags.len()), "set": state.flags, "unset": []});
     if post.target.starts_with("/v1/batches") {
-        let new = count(shared, &post);
+        let new = count(shared, post);
         let state = shared.lock();
         return Ok(Some((
             200,

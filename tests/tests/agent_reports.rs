@@ -1,6 +1,6 @@
 //! What the built agent tells the engine, when, and what it does while the engine, Secrets Manager or the process itself
 //! stand still: the function's answers never change, and a report arrives once or is counted as dropped.
-#![expect(clippy::unwrap_used, reason = "what cannot be set up has failed the test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what cannot be set up has failed the test")]
 
 use std::time::Duration;
 

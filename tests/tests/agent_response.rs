@@ -1,4 +1,9 @@
 //! What the built agent makes of the handler's answers: lines about leaks and effects, and what the handler is told.
+#![expect(
+    clippy::unwrap_used,
+    clippy::type_complexity,
+    reason = "a test that cannot go on has failed, and a pair of names says what it is"
+)]
 
 use picket_tests::{
     agent::Agent,

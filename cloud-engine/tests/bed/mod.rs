@@ -4,6 +4,7 @@
     dead_code,
     unreachable_pub,
     clippy::allow_attributes,
+    clippy::expect_used,
     reason = "each test program uses a part of it"
 )]
 

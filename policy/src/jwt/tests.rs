@@ -216,7 +216,7 @@ fn an_unsigned_token_is_told_from_a_forged_one() {
         }
     }
     let token = signer.token(&json!({"alg": "EdDSA"}), &claims());
-    let unsigned = &token[..=token.rfind('.').unwrap()];
+    let unsigned = &format!("{}.", token.rsplit_once('.').unwrap().0);
     assert_eq!(check(&verifier, unsigned), Err(Fault::Unsigned));
 }
 
@@ -359,9 +359,9 @@ fn weak_and_broken_keys_are_refused_by_name() {
 fn secrets_never_show() {
     let verifier = verifier(&[Signer::Secret.jwk("k")]);
     let shown = format!("{verifier:?}");
-    assert!(!shown.contains("0123") && !shown.contains(&b64(SECRET)[..8]), "{shown}");
+    assert!(!shown.contains("0123") && !shown.contains(b64(SECRET).get(..8).unwrap()), "{shown}");
     let shown = format!("{:?}", config(&[Signer::Secret.jwk("k")]));
-    assert!(shown.contains("id.example") && !shown.contains(&b64(SECRET)[..8]), "{shown}");
+    assert!(shown.contains("id.example") && !shown.contains(b64(SECRET).get(..8).unwrap()), "{shown}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn judge(policy: &Policy, ask: &Ask, status: u16, signals: &[&str]) -> (Verdict,
     let mut outcome = Outcome::default();
     let mut workspace = Workspace::default();
     let first = Subject { seen: &seen.clone(), claims: checked.claims(), ..Subject::new(&request, NOW) };
-    let before = policy.evaluate(&first, Some(&mut outcome), &mut rates(), &mut workspace);
+    let before = policy.evaluate(&first, Some(&mut outcome), &rates(), &mut workspace);
     seen.extend(signals.iter().map(|signal| Seen { signal, at: "answer" }));
     let response = Response { status: Some(status), ..Response::default() };
     let subject = Subject {
@@ -128,7 +128,7 @@ fn claims_decide_only_once_they_are_verified() {
     );
     assert_eq!(action(&beside).action, Action::Block);
     assert_eq!(action(&Ask::get("/admin/x")).action, Action::Block);
-    assert!(!format!("{:?}", canonical).contains(&URL_SAFE_NO_PAD.encode(SECRET)), "a key never shows");
+    assert!(!format!("{canonical:?}").contains(&URL_SAFE_NO_PAD.encode(SECRET)), "a key never shows");
 }
 
 #[test]
