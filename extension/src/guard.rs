@@ -382,7 +382,7 @@ const RECOGNISED_BY: usize = 256 * 1024;
 enum Refusal {
     /// In the shape of its source.
     Shaped(Envelope),
-    /// By an error of the invocation: too little of it could be looked at to tell its source.
+    /// By an error of the invocation: nothing of it is held, or what is held could not be looked at.
     Error,
     /// Not at all: it is of no source that has a tested answer, and such events are let through in every mode.
     None,
@@ -397,7 +397,7 @@ fn refusal(event: &Bytes) -> Refusal {
     match catch_unwind(AssertUnwindSafe(recognise)) {
         Ok(Some(envelope)) if envelope.can_block() => Refusal::Shaped(envelope),
         Ok(Some(_)) => Refusal::None,
-        Ok(None) if cut == 0 && !event.is_empty() => Refusal::None,
+        Ok(None) if !event.is_empty() => Refusal::None,
         Ok(None) | Err(_) => Refusal::Error,
     }
 }
