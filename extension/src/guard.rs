@@ -374,10 +374,6 @@ fn post(envelope: &Envelope, block: &BlockAnswer, form: Form) -> Option<Syntheti
     Some(SyntheticPost { kind, headers, body: Bytes::from(post.body) })
 }
 
-/// Bytes of an event by which its source is told when it could not be inspected. Every source names itself before the body, and the
-/// headers before it are bounded by the platform.
-const RECOGNISED_BY: usize = 256 * 1024;
-
 /// How an event can be refused that could not be inspected.
 enum Refusal {
     /// In the shape of its source.
@@ -388,17 +384,14 @@ enum Refusal {
     None,
 }
 
-/// Only predicates run here, in one pass over the first bytes: what made the inspection hang or panic lies behind them, and a panic in
-/// them is contained as well.
+/// Only predicates run here, after one linear pass over the event, whose envelope may stand behind its body: what made the inspection hang
+/// or panic is not reached, and a panic in them is contained as well.
 fn refusal(event: &Bytes) -> Refusal {
-    let beginning = event.get(..RECOGNISED_BY).unwrap_or(event);
-    let cut = event.len() - beginning.len();
-    let recognise = || EventReader::new(Options::default()).recognise(beginning, cut);
+    let recognise = || EventReader::new(Options::default()).recognise(event);
     match catch_unwind(AssertUnwindSafe(recognise)) {
         Ok(Some(envelope)) if envelope.can_block() => Refusal::Shaped(envelope),
-        Ok(Some(_)) => Refusal::None,
-        Ok(None) if !event.is_empty() => Refusal::None,
-        Ok(None) | Err(_) => Refusal::Error,
+        Ok(_) if !event.is_empty() => Refusal::None,
+        Ok(_) | Err(_) => Refusal::Error,
     }
 }
 

@@ -143,15 +143,14 @@ impl EventReader {
         envelope
     }
 
-    /// What an event is, by its first bytes and without a look at what its sender wrote: enough to answer an event that could not be
-    /// inspected. `beginning` holds `cut` bytes less than the event. None where no source says yes.
-    pub fn recognise(&mut self, beginning: &[u8], cut: usize) -> Option<Envelope> {
-        scan(beginning, &mut self.tape);
+    /// What an event is, without a look at what its sender wrote: enough to answer an event that could not be inspected. None where no
+    /// source says yes.
+    pub fn recognise(&mut self, event: &[u8]) -> Option<Envelope> {
+        scan(event, &mut self.tape);
         let root = self.tape.root()?;
-        let seen = Event { text: beginning, tape: &self.tape, root };
+        let seen = Event { text: event, tape: &self.tape, root };
         let source = *sources::ALL.iter().find(|source| (source.recognise)(seen))?;
-        // The elements of a batch can be counted only where it is whole; the answer for too many does for any number.
-        let batch = if cut > 0 { usize::MAX } else { self.tape.children(root).count() };
+        let batch = self.tape.children(root).count();
         // What `websocket` says of a disconnect when it reads one.
         let can_block = source.can_block && !seen.is(&["requestContext", "eventType"], "DISCONNECT");
         self.tape.shrink();
