@@ -380,7 +380,7 @@ settings! {
     /// used, /var/task/picket.policy decides if it is there, else the settings on this page do. Of these, `PICKET_MODE` and
     /// `PICKET_EXCLUDE` hold over a policy file too.
     policy: Option<PathBuf> = "PICKET_POLICY", "the path of a built policy", "",
-        |text| Some(Some(text.trim()).filter(|text| !text.is_empty()).map(PathBuf::from));
+        |text| (!text.contains(char::is_control)).then(|| Some(text.trim()).filter(|text| !text.is_empty()).map(PathBuf::from));
     /// The least certain finding that is blocked on first sight. `flagged` blocks only clients that the engine flagged.
     block_on: BlockLine = "PICKET_BLOCK_ON", "certain, likely or flagged", "certain", word;
     /// The status of a blocked answer.

@@ -239,6 +239,11 @@ impl Cloud {
         self.wait("the first poll", |cloud| cloud.shared.lock().answered > 0);
     }
 
+    /// Waits until the engine has answered so many calls.
+    pub fn wait_answers(&self, calls: usize) {
+        self.wait("the calls of the start", |cloud| cloud.shared.lock().answered >= calls);
+    }
+
     /// Waits until this holds of the double.
     #[expect(clippy::panic, reason = "a test that waits in vain has failed, and says what came instead")]
     pub fn wait(&self, what: &str, holds: impl Fn(&Self) -> bool) {

@@ -267,6 +267,8 @@ fn an_upload_that_is_frozen_half_way_is_made_once_more_and_counted_once() {
     let agent = start(&double, &cloud, &[]);
     let mut runtime = agent.connect();
     cloud.wait_first_answer();
+    // What is asked for at the start is answered before the engine begins to stand still.
+    cloud.wait_answers(2);
     cloud.answer(Answer::TakeAndWait);
     pass(&double, &mut runtime, &event("198.51.100.7", ATTACK, &[]));
     let id = double.queue(Event::new(event("192.0.2.1", "q=clean", &[])));

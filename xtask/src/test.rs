@@ -1,7 +1,7 @@
 //! `cargo xtask test`: sets up what the tests need, runs them all and sums up what each of cargo's test programs says. Knows
 //! the form of their output; not the tests.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::process::{ExitStatus, Stdio};
 
 use picket_tests::layout;
@@ -10,6 +10,9 @@ use crate::{command, setup};
 
 /// What marks a skipped test that is not held against a strict run: data that is no part of this repository.
 const OUTSIDE_DATA: &str = "../shared";
+
+/// Characters of a line that are shown: an assertion about an event of 300 KB prints all of it.
+const LONGEST_LINE: usize = 4000;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -61,7 +64,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         println!("a test program ended without a result ({status})");
     }
     let failed = tally.failed + usize::from(unfinished);
-    println!("{} passed, {failed} failed, {} skipped", tally.passed(), tally.skipped.len());
+    say(&format!("{} passed, {failed} failed, {} skipped", tally.passed(), tally.skipped.len()));
     if failed > 0 {
         Err("the tests failed".to_owned())
     } else if tally.passed() == 0 {
@@ -70,6 +73,24 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         Err(format!("{unexpected} skipped in a run that allows none"))
     } else {
         Ok(())
+    }
+}
+
+/// Prints a line of a test program, cut where it is longer than anybody reads. A runtime client that shares our pipe may have made it
+/// non-blocking: a full pipe is waited for, because `println!` would give up.
+fn say(line: &str) {
+    let mut line: String = line.chars().take(LONGEST_LINE).collect();
+    line.push('\n');
+    let (mut rest, mut out) = (line.as_bytes(), std::io::stdout());
+    while !rest.is_empty() {
+        match out.write(rest) {
+            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::yield_now(),
+            Err(_) => return,
+        }
+    }
+    while out.flush().is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
+        std::thread::yield_now();
     }
 }
 
@@ -86,7 +107,7 @@ fn run_cargo() -> Result<(ExitStatus, Tally), String> {
         for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line);
             if tally.take(&line) {
-                println!("{line}");
+                say(&line);
             }
         }
     }

@@ -219,7 +219,7 @@ mod tests {
     /// Ten customers whose notes look like SQL, one scanner, and a week of it.
     fn week() -> Vec<Value> {
         let mut lines: Vec<Value> =
-            (0..10).map(|n| line(1 + n % 8, &format!("198.51.100.{n}"), "SQLI", "body.note")).collect();
+            (0..10).map(|n| line(1 + n % 7, &format!("198.51.100.{n}"), "SQLI", "body.note")).collect();
         for (signal, location) in
             [("SQLI", "query.id"), ("XSS", "query.q"), ("TRAVERSAL", "path"), ("CMDEXE", "query.id")]
         {
