@@ -5,7 +5,10 @@ use std::{
     net::TcpListener,
     os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Condvar, Mutex, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -167,11 +170,15 @@ impl Drop for Agent {
     }
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, below those that the system gives to connections, so that it stays free; and no other test of
+/// this program gets the same.
 #[expect(clippy::expect_used, reason = "a machine without a free port cannot run tests")]
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let program = u16::try_from(std::process::id() % 190).unwrap_or_default();
+    let ports = std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed) % 19_000);
+    let mut ports = ports.map(|nth| 13_000 + (program * 100 + nth) % 19_000).take(19_000);
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test waits; no event passes through this thread")]

@@ -88,7 +88,7 @@ fn recorded() -> Recorded {
         let mut runtime = agent.connect();
         double.queue(Event::new(function_url(ATTACK, None)));
         // Larger than what is held: it passes without a verdict.
-        double.queue(Event::new(function_url("big=1", Some(&"x".repeat(9 << 20)))));
+        double.queue(Event::new(function_url("big=1", Some(&"x".repeat(17 << 20)))));
         double.queue(Event::new(function_url("id=2", None)));
         loop {
             let event = runtime.next_event().expect("an event");

@@ -4,6 +4,7 @@ use crate::{
     paths::{Sensitivity, sensitivity},
     shell::{
         cmdlet,
+        glob::glob,
         table::{self, Entry, Takes},
         word::{Word, alternatives, blanks},
     },
@@ -351,43 +352,6 @@ fn is_masked_path(word: &[u8]) -> bool {
     let rooted = word.first() == Some(&b'/') || matches!(word, [_, b':', b'\\' | b'/', ..]);
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/\\:?*[]-_.!".contains(byte);
     rooted && word.iter().any(|byte| matches!(byte, b'?' | b'[')) && word.iter().all(plain)
-}
-
-/// Whether a shell pattern matches a name. Both are short: a segment of a word.
-fn glob(pattern: &[u8], name: &[u8]) -> bool {
-    let (mut at, mut used) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while used < name.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                star = Some((at + 1, used));
-                at += 1;
-                continue;
-            }
-            Some(b'?') => {
-                at += 1;
-                used += 1;
-                continue;
-            }
-            Some(b'[') => {
-                let close =
-                    pattern.iter().skip(at + 1).position(|byte| *byte == b']').unwrap_or(pattern.len());
-                at = (at + close + 2).min(pattern.len());
-                used += 1;
-                continue;
-            }
-            Some(byte) if Some(byte) == name.get(used) => {
-                at += 1;
-                used += 1;
-                continue;
-            }
-            _ => {}
-        }
-        let Some((pattern_at, name_at)) = star else { return false };
-        (at, used) = (pattern_at, name_at + 1);
-        star = Some((pattern_at, name_at + 1));
-    }
-    pattern.iter().skip(at).all(|byte| *byte == b'*')
 }
 
 fn arguments(rest: &[u8], at: &mut usize, name: &[u8], list: bool) -> Arguments {

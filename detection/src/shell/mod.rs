@@ -4,6 +4,7 @@
 //! It knows shells and their commands only; what a command means for a verdict is the detectors' affair.
 
 mod command;
+mod glob;
 mod table;
 mod windows;
 mod word;
