@@ -439,7 +439,8 @@ settings! {
     /// 0 holds none.
     hold: Duration = "PICKET_HOLD_MS", "a number of milliseconds from 0 to 2000", "200",
         |text| within(text, 0, 2000).map(Duration::from_millis);
-    /// How long events that carry an attack may wait for the first flags of an environment, all together, in milliseconds.
+    /// How long events that carry an attack may wait for the first flags of an environment, all together, and each for newer
+    /// ones whose answer is under way, in milliseconds.
     flag_wait: Duration = "PICKET_FLAG_WAIT_MS", "a number of milliseconds from 0 to 1000", "100",
         |text| within(text, 0, 1000).map(Duration::from_millis);
     /// Seconds after which a report is due even where there was no attack.

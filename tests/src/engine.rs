@@ -134,8 +134,7 @@ impl Engine {
     pub fn kill_and_start(&mut self) -> Result<(), String> {
         self.child.kill().map_err(|error| error.to_string())?;
         self.child.wait().map_err(|error| error.to_string())?;
-        self.child = Self::spawn(&self.kept, &self.address, Stdio::null())?;
-        self.wait()
+        self.start_again()
     }
 
     /// Where it listens.
@@ -170,6 +169,58 @@ impl Engine {
             .map_err(|error| error.to_string())?;
         let text = response.body_mut().read_to_string().map_err(|error| error.to_string())?;
         serde_json::from_str(&text).map_err(|error| error.to_string())
+    }
+
+    /// Tells the admin API something as the first owner, with this method (`POST` or `PUT`).
+    ///
+    /// # Errors
+    /// What went wrong, or the status.
+    pub fn tell(&self, method: &str, path: &str, what: &Value) -> Result<Value, String> {
+        let url = format!("http://{}{path}", self.address);
+        let request = if method == "PUT" { ureq::put(url) } else { ureq::post(url) };
+        let mut response = request
+            .header("authorization", format!("Bearer {}", self.token))
+            .send(what.to_string())
+            .map_err(|error| error.to_string())?;
+        let text = response.body_mut().read_to_string().map_err(|error| error.to_string())?;
+        serde_json::from_str(&text).map_err(|error| error.to_string())
+    }
+
+    /// Asks it to end (SIGTERM) and waits until it has.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub fn stop(&mut self) -> Result<std::process::ExitStatus, String> {
+        let asked = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()
+            .map_err(|error| error.to_string())?;
+        if !asked.success() {
+            return Err("kill failed".to_owned());
+        }
+        self.child.wait().map_err(|error| error.to_string())
+    }
+
+    /// Starts it anew over what it has kept, after [`Engine::stop`].
+    ///
+    /// # Errors
+    /// Why it does not start again.
+    pub fn start_again(&mut self) -> Result<(), String> {
+        self.child = Self::spawn(&self.kept, &self.address, Stdio::null())?;
+        self.wait()
+    }
+
+    /// A counter of `/metrics`; 0 where there is none.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub fn metric(&self, name: &str) -> Result<u64, String> {
+        let mut response = ureq::get(format!("http://{}/metrics", self.address))
+            .call()
+            .map_err(|error| error.to_string())?;
+        let text = response.body_mut().read_to_string().map_err(|error| error.to_string())?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(value.and_then(|value| value.parse().ok()).unwrap_or(0))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Fifty environments of one function, each the built agent behind a double of its own, report to the built engine. One attacker spreads
 //! over all of them with findings that are only *likely*, so that no single one sees more than a few a minute: the engine flags the
-//! client, and every agent blocks it from then on.
+//! client, and every agent blocks it from then on, those that start only then included.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::{
@@ -18,6 +18,8 @@ use picket_tests::{
 use serde_json::{Value, json};
 
 const ENVIRONMENTS: usize = 50;
+/// Environments that start when the client is flagged already.
+const NEW: usize = 5;
 const ATTACKER: &str = "198.51.100.23";
 /// A video put into a page: *likely* an attack, and by itself never blocked.
 const LIKELY: &str = "html=%3Ciframe%20width%3D560%20height%3D315%20src%3D%22https%3A%2F%2Fwww.example.com%2Fembed%2Fabc%22%20allowfullscreen%3E%3C%2Fiframe%3E";
@@ -164,8 +166,56 @@ fn a_client_that_spreads_over_fifty_environments_is_flagged_and_blocked_by_each(
         assert!(!environment.is_blocked(ATTACKER, "q=clean"));
         assert!(!environment.is_blocked("198.51.100.24", LIKELY));
     }
+    drop(environments);
+
+    // An environment that starts now meets the attacker with its first event.
+    let passed: Vec<usize> = (0..NEW)
+        .map(|_| {
+            let mut environment = Environment::start(&settings);
+            let passed = (0..TRIES).position(|_| {
+                let blocked = environment.is_blocked(ATTACKER, LIKELY);
+                pause(Duration::from_millis(if blocked { 0 } else { 100 }));
+                blocked
+            });
+            passed.expect("blocked at last")
+        })
+        .collect();
+    println!("attacks that each new environment let through: {passed:?}");
     let fleet = engine.admin("/v1/admin/fleet").expect("the fleet");
     assert_eq!(fleet["functions"][0]["function"], "shop");
-    drop((environments, engine));
+    drop(engine);
+    std::fs::remove_dir_all(folder).expect("the folder is ours");
+}
+
+#[test]
+fn the_attack_behind_the_one_that_was_reported_is_blocked() {
+    let folder = std::env::temp_dir().join(format!("picket-fleet-one-{}", std::process::id()));
+    let engine = Engine::first(Kept::Folder(folder.clone())).expect("an engine");
+    let cloud = Cloud::start();
+    cloud.keep_secret(serde_json::to_string(&engine.secret).expect("JSON"));
+    // No call for a next event is ever held: the report leaves while the handler works.
+    let settings = cloud.settings(&[("PICKET_MODE", "block"), ("PICKET_HOLD_MS", "0")]);
+    let mut environment = Environment::start(&settings);
+    let batches = || engine.metric("picket_engine_batches_counted_total").expect("metrics");
+    let wait_for = |wanted: u64| {
+        for _ in 0..3_000 {
+            if batches() >= wanted {
+                return;
+            }
+            pause(Duration::from_millis(10));
+        }
+        panic!("{} of {wanted} batches came", batches());
+    };
+    assert!(!environment.is_blocked("198.51.100.99", LIKELY));
+    wait_for(1);
+    // Somebody else's environments saw enough of this client; this one cannot know yet.
+    let flag = json!({"client": ATTACKER, "seconds": 600, "why": "elsewhere"});
+    engine.tell("POST", "/v1/admin/flags", &flag).expect("a flag");
+    assert!(!environment.is_blocked(ATTACKER, LIKELY), "nobody has told this environment");
+    wait_for(2);
+    // The answer is on its way, or there; an attack waits for it, as a clean request does not.
+    assert!(environment.is_blocked(ATTACKER, LIKELY));
+    assert!(!environment.is_blocked(ATTACKER, "q=clean"));
+    drop(engine);
     std::fs::remove_dir_all(folder).expect("the folder is ours");
 }

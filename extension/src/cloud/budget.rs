@@ -2,7 +2,9 @@
 //!
 //! The caller has its answer by then, but the owner pays for the time. An attacker decides how often there is a reason, so
 //! the time is bounded whatever the reasons: at most one hold in two seconds, a twentieth of the wall time, little for a
-//! client that was told of already, and none at all while the engine is slow.
+//! client that was told of already, and none at all while the engine is slow. What an event waits for flags that are on
+//! their way is paid from the same time. Reports that leave while the handler works cost no time but a handshake each, so
+//! their number is bounded too.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -18,6 +20,9 @@ const AGAIN: Duration = Duration::from_millis(50);
 const REPORTED: u64 = 60_000;
 /// Clients that are remembered.
 const CLIENTS: usize = 256;
+/// Milliseconds after which one more report may leave at once, and how many that can be in a row.
+const PROMPT: u64 = 1_000;
+const PROMPTS: u64 = 4;
 /// Slow sends in a row that open the breaker.
 const SLOW: u32 = 2;
 /// Milliseconds for which it stays open at first, and at most.
@@ -34,6 +39,8 @@ pub(crate) struct Budget {
     slow: u32,
     open_for: u64,
     open_until: u64,
+    /// The time before which all reports that left at once are paid for, in Unix milliseconds.
+    prompted: u64,
     reported: HashMap<String, u64>,
 }
 
@@ -48,6 +55,7 @@ impl Budget {
             slow: 0,
             open_for: OPEN.0,
             open_until: 0,
+            prompted: 0,
             reported: HashMap::new(),
         }
     }
@@ -55,11 +63,7 @@ impl Budget {
     /// How long a hold may last now; none where there may be none. It counts as taken until [`Budget::used`] says how long it
     /// was.
     pub(crate) fn allow(&mut self, now_ms: u64, client: Option<&str>) -> Option<Duration> {
-        // A clock that was set back earns nothing, and is believed from now on.
-        self.left = (self.left + now_ms.saturating_sub(self.reckoned) / SHARE).min(SAVED);
-        if now_ms.saturating_sub(self.reckoned) >= SHARE || now_ms < self.reckoned {
-            self.reckoned = now_ms;
-        }
+        self.reckon(now_ms);
         let too_soon = self.last.is_some_and(|last| now_ms >= last && now_ms - last < APART);
         if too_soon || now_ms < self.open_until || self.longest.is_zero() {
             return None;
@@ -75,6 +79,39 @@ impl Budget {
         self.last = Some(now_ms);
         self.left = self.left.saturating_sub(millis(allowed));
         Some(allowed)
+    }
+
+    /// How long an event that carries an attack may wait for flags that are on their way; none where it may not. It counts as
+    /// taken until [`Budget::used`] says how long it was.
+    pub(crate) fn lend(&mut self, now_ms: u64, longest: Duration) -> Option<Duration> {
+        self.reckon(now_ms);
+        let allowed = longest.min(Duration::from_millis(self.left));
+        if now_ms < self.open_until || allowed.is_zero() {
+            return None;
+        }
+        self.left = self.left.saturating_sub(millis(allowed));
+        Some(allowed)
+    }
+
+    /// Whether a report may leave at once, while the handler works. If so, it counts as one that did.
+    pub(crate) fn prompt(&mut self, now_ms: u64) -> bool {
+        // A clock that was set back owes nothing for the time that it repeats.
+        let before = if self.prompted > now_ms.saturating_add(PROMPT) { 0 } else { self.prompted };
+        let paid = before.max(now_ms.saturating_sub(PROMPT * (PROMPTS - 1)));
+        if paid > now_ms || now_ms < self.open_until {
+            return false;
+        }
+        self.prompted = paid + PROMPT;
+        true
+    }
+
+    /// Adds what was earned since the last time.
+    fn reckon(&mut self, now_ms: u64) {
+        // A clock that was set back earns nothing, and is believed from now on.
+        self.left = (self.left + now_ms.saturating_sub(self.reckoned) / SHARE).min(SAVED);
+        if now_ms.saturating_sub(self.reckoned) >= SHARE || now_ms < self.reckoned {
+            self.reckoned = now_ms;
+        }
     }
 
     /// A hold is over: how long it was allowed and took, and whether the report was delivered within it.
@@ -175,6 +212,35 @@ mod tests {
         assert_eq!(budget.allow(5, None), None, "a clock set back earns nothing");
         assert_eq!(budget.allow(10_000, None), Some(LONGEST));
         assert_eq!(budget.allow(u64::MAX, None), Some(LONGEST));
+    }
+
+    #[test]
+    fn reports_leave_at_once_a_few_in_a_row_and_then_one_a_second() {
+        let mut budget = Budget::new(LONGEST, 1_000_000);
+        let at_once = (0..20).filter(|_| budget.prompt(1_000_000)).count();
+        assert_eq!(at_once, 4);
+        assert!(!budget.prompt(1_000_999) && budget.prompt(1_001_000) && !budget.prompt(1_001_000));
+        let later = (2_000_000..2_060_000).step_by(50).filter(|now| budget.prompt(*now)).count();
+        assert_eq!(later, 63, "four, and one for each second behind the first");
+        assert!(budget.prompt(5_000), "a clock set back owes nothing");
+        budget.open_until = 100_000;
+        assert!(!budget.prompt(99_999) && budget.prompt(100_000), "not while the engine is slow");
+    }
+
+    #[test]
+    fn waiting_for_flags_is_paid_from_the_same_time() {
+        let mut budget = Budget::new(LONGEST, 0);
+        let mut spent = 0;
+        for now in (0..3_600_000).step_by(100) {
+            let (lent, held) = (budget.lend(now, Duration::from_millis(100)), budget.allow(now, None));
+            for allowed in [lent, held].into_iter().flatten() {
+                spent += millis(allowed);
+                budget.used(now, allowed, allowed, true);
+            }
+        }
+        assert!(spent <= 3_600_000 / SHARE + SAVED, "{spent}");
+        budget.open_until = 4_000_000;
+        assert_eq!(budget.lend(3_999_999, LONGEST), None, "not while the engine is slow");
     }
 
     #[test]

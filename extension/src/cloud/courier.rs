@@ -137,6 +137,9 @@ impl Courier {
     async fn answer(&mut self, call: Call) {
         let life = self.shared.life.load(Ordering::Relaxed);
         if self.config.snapshot && life == 0 {
+            if matches!(call, Call::Report) {
+                self.shared.flags.exchange_ends();
+            }
             return;
         }
         if self.life != life {
@@ -149,6 +152,11 @@ impl Courier {
         }
         match call {
             Call::Tend => self.tend().await,
+            Call::Report => {
+                self.send().await;
+                self.shared.flags.exchange_ends();
+                self.tend().await;
+            }
             Call::Send(done) => {
                 let delivered = self.send().await;
                 // A hold that was cut off does not listen any more.

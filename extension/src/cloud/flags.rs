@@ -49,6 +49,15 @@ pub(crate) struct Flags {
     came: Condvar,
     /// What events of this environment may still wait for its first flags, all together.
     patience: Mutex<Duration>,
+    /// Exchanges with the engine that were asked for and are not over, and how many are.
+    exchanges: Mutex<Exchanges>,
+    ended: Condvar,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Exchanges {
+    coming: u32,
+    over: u64,
 }
 
 impl Flags {
@@ -101,6 +110,34 @@ impl Flags {
     pub(crate) fn settle(&self) {
         *self.first.lock().unwrap_or_else(PoisonError::into_inner) = First::Over;
         self.came.notify_all();
+    }
+
+    /// An exchange is asked for that will bring what has changed.
+    pub(crate) fn exchange_begins(&self) {
+        self.exchanges.lock().unwrap_or_else(PoisonError::into_inner).coming += 1;
+    }
+
+    /// It is over, or will not happen.
+    pub(crate) fn exchange_ends(&self) {
+        let mut exchanges = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner);
+        exchanges.coming = exchanges.coming.saturating_sub(1);
+        exchanges.over += 1;
+        self.ended.notify_all();
+    }
+
+    /// Whether changes are on their way.
+    pub(crate) fn is_coming(&self) -> bool {
+        self.exchanges.lock().unwrap_or_else(PoisonError::into_inner).coming > 0
+    }
+
+    /// Waits for the end of an exchange that is under way, and says whether it came within the time.
+    pub(crate) fn wait_coming(&self, longest: Duration) -> bool {
+        let exchanges = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner);
+        let over = exchanges.over;
+        let awaited = |now: &mut Exchanges| now.coming > 0 && now.over == over;
+        self.ended
+            .wait_timeout_while(exchanges, longest, awaited)
+            .is_ok_and(|(_, waited)| !waited.timed_out())
     }
 
     /// Forgets everything: another life begins.
@@ -213,6 +250,19 @@ mod tests {
         flags.sweep(100);
         let left = flags.known.read().unwrap().flags.len();
         assert!(left < FLAGS && left > 0, "{left}");
+    }
+
+    #[test]
+    fn waiting_for_an_exchange_ends_with_it_and_there_is_none_where_nothing_is_under_way() {
+        let flags = std::sync::Arc::new(Flags::default());
+        assert!(flags.wait_coming(Duration::from_secs(60)), "nothing is under way");
+        flags.exchange_begins();
+        assert!(flags.is_coming() && !flags.wait_coming(Duration::ZERO));
+        let ending = std::sync::Arc::clone(&flags);
+        let thread = std::thread::spawn(move || ending.exchange_ends());
+        assert!(flags.wait_coming(Duration::from_secs(60)));
+        thread.join().unwrap();
+        assert!(!flags.is_coming());
     }
 
     #[test]

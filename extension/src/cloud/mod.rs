@@ -1,6 +1,6 @@
 //! The cloud's side of the agent: what is reported, how it leaves, and what comes back. Everything that waits for a network
 //! runs on a thread of its own; nothing here ever makes an event wait, but for one bounded case: an attack, in an
-//! environment that has no flags yet.
+//! environment that has no flags yet, or whose newest ones are on their way.
 
 mod budget;
 pub(crate) mod config;
@@ -42,6 +42,8 @@ const ATTACKERS: usize = 64;
 enum Call {
     /// See whether something is due.
     Tend,
+    /// Tell of an attack at once, and learn what that made of the flags.
+    Report,
     /// Send what there is, and say whether it was delivered.
     Send(oneshot::Sender<bool>),
 }
@@ -109,6 +111,7 @@ pub(crate) struct Cloud {
     sealer: Option<Sealer>,
     concurrent: bool,
     report_interval_s: u64,
+    flag_wait: Duration,
 }
 
 /// A hold that is going on. Its end is noted also where the proxy cuts it off.
@@ -192,6 +195,7 @@ impl Cloud {
         let (finish, finishing) = watch::channel(None);
         let (end, ended) = oneshot::channel();
         let (concurrent, report_interval_s) = (config.concurrent, config.report_interval_s);
+        let flag_wait = config.flag_wait;
         let courier = Courier::new(config, Arc::clone(&shared), called, finishing, end);
         Self {
             shared,
@@ -202,6 +206,7 @@ impl Cloud {
             sealer,
             concurrent,
             report_interval_s,
+            flag_wait,
         }
     }
 
@@ -221,7 +226,7 @@ impl Cloud {
     }
 
     /// Who sent this request, and whether they are flagged. Where the request carries an attack and this environment has no
-    /// flags yet, it waits for them, within the owner's bound.
+    /// flags yet, or a report is under way whose answer brings newer ones, it waits for them, within the owner's bound.
     pub(crate) fn recognise(&self, request: &Request, redactor: &Redactor, attacked: bool) -> Known {
         let client = request.client;
         let (key, session) = (redactor.client(client.addr), redactor.session(request));
@@ -230,8 +235,25 @@ impl Cloud {
             self.shared.flags.wait_first();
         }
         let session_of = session.as_ref().map(<[u8; 8]>::as_slice);
-        let flagged = verified && self.shared.flags.is_flagged(&key, client.addr, session_of, now_s());
+        let is_flagged = || self.shared.flags.is_flagged(&key, client.addr, session_of, now_s());
+        let mut flagged = verified && is_flagged();
+        if attacked && verified && !flagged && self.waited_for_flags() {
+            flagged = is_flagged();
+        }
         Known { key, session, flagged }
+    }
+
+    /// Waits for a report that is under way, if there is one: a frozen environment reads its answer only now. Whether there
+    /// may be news.
+    fn waited_for_flags(&self) -> bool {
+        if self.concurrent || !self.shared.flags.is_coming() {
+            return false;
+        }
+        let Some(allowed) = self.shared.budget().lend(now_ms(), self.flag_wait) else { return false };
+        let mut held =
+            Held { shared: Arc::clone(&self.shared), allowed, began: Instant::now(), in_time: false };
+        held.in_time = self.shared.flags.wait_coming(allowed);
+        true
     }
 
     /// Notes a request for the next report, and sees whether something is due: while the handler works, sending costs
@@ -265,7 +287,11 @@ impl Cloud {
                 attackers.insert(known.key.as_str().to_owned());
             }
         }
-        if due {
+        // What a flagged client does changes no flag, so it can wait.
+        if attacked && !known.flagged && !self.shared.is_quiet(now_ms) && self.shared.budget().prompt(now_ms)
+        {
+            self.report();
+        } else if due {
             self.tend();
         }
     }
@@ -305,6 +331,14 @@ impl Cloud {
         self.shared.outbox().note(now_s(), |stats| stats.unprotected += 1);
     }
 
+    /// Has the courier tell of an attack while the handler works, when it costs nobody time.
+    fn report(&self) {
+        self.shared.flags.exchange_begins();
+        if self.calls.try_send(Call::Report).is_err() {
+            self.shared.flags.exchange_ends();
+        }
+    }
+
     fn tend(&self) {
         // Where the courier has enough calls it will see what this one is about.
         drop(self.calls.try_send(Call::Tend));
@@ -316,8 +350,10 @@ impl Cloud {
         let (now_s, now_ms) = (now_s(), now_ms());
         let due = {
             let outbox = self.shared.outbox();
+            // An attack may be in the open batch, or in one that is being sent at this moment.
+            let attacked = outbox.has_attack() || !self.shared.attackers().is_empty();
             !outbox.is_empty()
-                && (outbox.has_attack() || outbox.is_full() || outbox.age(now_s) >= self.report_interval_s)
+                && (attacked || outbox.is_full() || outbox.age(now_s) >= self.report_interval_s)
         };
         if !due || self.shared.is_quiet(now_ms) {
             return None;
