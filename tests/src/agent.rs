@@ -9,7 +9,7 @@ use std::{
         Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicU16, Ordering},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -30,6 +30,7 @@ pub struct Agent {
     child: Child,
     port: u16,
     lines: Arc<Lines>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Agent {
@@ -60,16 +61,17 @@ impl Agent {
             child.stdout.take().map(|out| Box::new(out) as _),
             child.stderr.take().map(|err| Box::new(err) as _),
         ];
-        for output in outputs.into_iter().flatten() {
+        let read = |output: Box<dyn Read + Send>| {
             let lines = Arc::clone(&lines);
             thread::spawn(move || {
                 for line in BufReader::new(output).lines().map_while(Result::ok) {
                     lines.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
                     lines.1.notify_all();
                 }
-            });
-        }
-        Self { child, port, lines }
+            })
+        };
+        let readers = outputs.into_iter().flatten().map(read).collect();
+        Self { child, port, lines, readers }
     }
 
     /// The port on which it listens for the runtime.
@@ -100,7 +102,28 @@ impl Agent {
         }
     }
 
-    /// The lines that were written so far.
+    /// Every line that was written until now: the agent is killed, and its outputs are read to their end. A test that says what was *not*
+    /// written asks here, since a line that is on its way is missing from [`Self::lines`].
+    pub fn written(mut self) -> Vec<String> {
+        self.child.kill().ok();
+        self.rest()
+    }
+
+    /// Every line that it wrote, after it has ended by itself.
+    pub fn written_to_its_end(mut self) -> Vec<String> {
+        self.wait_exit();
+        self.rest()
+    }
+
+    fn rest(&mut self) -> Vec<String> {
+        self.child.wait().ok();
+        for reader in self.readers.drain(..) {
+            reader.join().ok();
+        }
+        self.lines()
+    }
+
+    /// The lines that were read so far.
     pub fn lines(&self) -> Vec<String> {
         self.lines.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -141,8 +141,9 @@ fn account_signals_tell_attempt_success_and_failure() {
     // The lines of a later answer come after those of earlier ones.
     let (last, _) = serve(&double, &mut runtime, &login, &page(303, "x"));
     line_of(&agent, &last);
-    let told = |id: &str| agent.lines().iter().any(|line| line.contains(id) && line.contains("ruleSignals"));
-    assert!(!told(&neither) && !told(&other), "{:?}", agent.lines());
+    let lines = agent.written();
+    let told = |id: &str| lines.iter().any(|line| line.contains(id) && line.contains("ruleSignals"));
+    assert!(!told(&neither) && !told(&other), "{lines:?}");
 }
 
 #[test]
@@ -195,5 +196,5 @@ fn blocking_that_hurts_is_given_up_loudly_and_for_good() {
     assert_eq!(got, answer);
     let line = agent.verdict_of(&id);
     assert_eq!((line["verdict"].as_str(), line["mode"].as_str()), (Some("would_block"), Some("log")));
-    assert_eq!(agent.lines().iter().filter(|line| line.contains("FALLEN BACK")).count(), 1);
+    assert_eq!(agent.written().iter().filter(|line| line.contains("FALLEN BACK")).count(), 1);
 }

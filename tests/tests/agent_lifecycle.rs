@@ -92,7 +92,7 @@ fn trap_46_shutdown_is_answered_at_once_with_one_line_of_counters() {
         line.contains("reason=\"spindown\"") && line.contains("inspected=1") && line.contains("blocked=0"),
         "{line}"
     );
-    assert_eq!(agent.lines().iter().filter(|line| line.contains(" done ")).count(), 1);
+    assert_eq!(agent.written().iter().filter(|line| line.contains(" done ")).count(), 1);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn one_line_at_the_first_next_says_version_and_mode() {
     let mut runtime = agent.connect();
     double.queue(Event::new(b"{}"));
     runtime.next_event().unwrap();
-    assert_eq!(agent.lines().iter().filter(|line| line.contains("protecting this function")).count(), 1);
+    assert_eq!(agent.written().iter().filter(|line| line.contains("protecting this function")).count(), 1);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn lambdas_log_settings_are_honoured() {
     let mut runtime = quiet.connect();
     double.queue(Event::new(b"{}"));
     runtime.next_event().unwrap();
-    assert_eq!(quiet.lines(), Vec::<String>::new());
+    assert_eq!(quiet.written(), Vec::<String>::new());
 }
 
 #[test]

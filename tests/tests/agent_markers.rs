@@ -92,7 +92,7 @@ fn a_marker_in_a_redacted_field_is_in_nothing_that_the_agent_writes() {
     cloud.answer(Answer::HangUp);
     double.shut_down("timeout");
     assert!(agent.wait_exit().success());
-    let mut written = agent.lines().join("\n");
+    let mut written = agent.written().join("\n");
     let spool = std::fs::read(cloud.folder().join("picket.spool")).unwrap();
     written.push_str(&String::from_utf8_lossy(&spool));
     let mut inflated = 0;

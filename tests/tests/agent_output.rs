@@ -65,9 +65,8 @@ fn metrics_of(settings: &[(&str, &str)], events: &[Vec<u8>]) -> Vec<Value> {
     }
     double.wait_calls(Endpoint::ExtensionNext, 1);
     double.shut_down("spindown");
-    agent.line_with(" done ");
-    let lines = agent.lines();
-    lines
+    agent
+        .written_to_its_end()
         .iter()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .filter(|line| line.get("_aws").is_some())
@@ -122,7 +121,7 @@ fn metrics_can_be_switched_off_and_follow_the_log_level() {
         double.wait_calls(Endpoint::ExtensionNext, 1);
         double.shut_down("spindown");
         assert!(agent.wait_exit().success());
-        agent.lines()
+        agent.written()
     };
     assert!(!quiet.iter().any(|line| line.contains("_aws")), "{quiet:?}");
 }
@@ -190,8 +189,8 @@ fn a_flagged_client_is_a_metric_and_in_ocsf_one_detection_finding() {
     runtime.respond(&event, br#"{"statusCode":200}"#).unwrap();
     double.wait_calls(Endpoint::ExtensionNext, 1);
     double.shut_down("spindown");
-    agent.line_with(" done ");
-    let lines: Vec<Value> = agent.lines().iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let lines: Vec<Value> =
+        agent.written_to_its_end().iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let findings: Vec<&Value> = lines.iter().filter(|line| line["class_uid"] == 2004).collect();
     assert_eq!(findings.len(), 1, "one for a client, however often it is met: {findings:#?}");
     must_hold(&schema("ocsf-detection-finding.json"), findings[0]);

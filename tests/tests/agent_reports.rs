@@ -369,7 +369,8 @@ fn no_engine_means_no_word_about_one() {
     let mut runtime = agent.connect();
     pass(&double, &mut runtime, &event("198.51.100.7", ATTACK, &[]));
     assert_eq!((cloud.posts().len(), cloud.secrets_asked()), (0, 0));
-    assert!(!agent.lines().iter().any(|line| line.contains("engine")), "{:?}", agent.lines());
+    let lines = agent.written();
+    assert!(!lines.iter().any(|line| line.contains("engine")), "{lines:?}");
 }
 
 #[test]

@@ -37,8 +37,11 @@ fn judge(event: impl AsRef<[u8]>) -> Judged {
     });
     // A clean invocation afterwards: by then the verdict line of the first was written.
     runtime.respond(&seen, b"{}").unwrap();
-    let line =
-        agent.lines().iter().find(|line| line.contains(&id)).map(|line| serde_json::from_str(line).unwrap());
+    let line = agent
+        .written()
+        .iter()
+        .find(|line| line.contains(&id))
+        .map(|line| serde_json::from_str(line).unwrap());
     Judged { answer, line }
 }
 

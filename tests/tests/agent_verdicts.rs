@@ -4,44 +4,9 @@
 use picket_tests::{
     agent::Agent,
     double::{Double, Endpoint, Event, Message},
+    output::{ATTACK, function_url},
 };
 use serde_json::{Value, json};
-
-const ATTACK: &str = "id=1%27%20UNION%20SELECT%20name%2Cpassword%20FROM%20users--%20";
-
-/// A Function URL event.
-fn function_url(query: &str, body: Option<&str>) -> Vec<u8> {
-    let mut event = json!({
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": "/items",
-        "rawQueryString": query,
-        "headers": {
-            "content-type": "application/json",
-            "host": "abc.lambda-url.eu-central-1.on.aws",
-            "user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
-            "x-forwarded-for": "198.51.100.23",
-        },
-        "requestContext": {
-            "accountId": "anonymous",
-            "apiId": "abc",
-            "domainName": "abc.lambda-url.eu-central-1.on.aws",
-            "domainPrefix": "abc",
-            "http": {"method": "POST", "path": "/items", "protocol": "HTTP/1.1", "sourceIp": "198.51.100.23",
-                     "userAgent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"},
-            "requestId": "7d3b9d5e-6f6c-4a53-9d0f-0e1f2a3b4c5d",
-            "routeKey": "$default",
-            "stage": "$default",
-            "time": "22/Nov/2026:08:00:00 +0000",
-            "timeEpoch": 1_795_334_400_000_u64,
-        },
-        "isBase64Encoded": false,
-    });
-    if let Some(body) = body {
-        event["body"] = Value::String(body.to_owned());
-    }
-    event.to_string().into_bytes()
-}
 
 /// Queues an attack and then a clean event, and gives the attack's id and the first event that the runtime saw.
 #[expect(clippy::unwrap_used, reason = "a runtime that cannot be served fails the test")]
@@ -115,8 +80,8 @@ fn mode_off_inspects_nothing() {
     let agent = Agent::start(&double, &[("PICKET_MODE", "off")]);
     let (id, seen) = attack_then_clean(&double, &agent, &function_url(ATTACK, None));
     assert_eq!(seen.body, function_url(ATTACK, None));
-    agent.line_with("protecting this function");
-    assert!(!agent.lines().iter().any(|line| line.contains(&id)));
+    let lines = agent.written();
+    assert!(!lines.is_empty() && !lines.iter().any(|line| line.contains(&id)), "{lines:?}");
 }
 
 #[test]
@@ -143,8 +108,8 @@ fn trap_48_a_clean_request_writes_no_line() {
         let event = runtime.next_event().unwrap();
         runtime.respond(&event, b"{}").unwrap();
     }
-    agent.line_with("protecting this function");
-    assert_eq!(agent.lines().len(), 1, "{:?}", agent.lines());
+    let lines = agent.written();
+    assert!(lines.len() == 1 && lines[0].contains("protecting this function"), "{lines:?}");
 }
 
 #[test]
@@ -165,7 +130,8 @@ fn trap_41_a_redacted_field_is_never_written_raw() {
         line["signals"].as_array().unwrap().iter().any(|signal| signal["excerpt"] == "[redacted]"),
         "{line}"
     );
-    assert!(!agent.lines().iter().any(|line| line.contains(marker)), "{:?}", agent.lines());
+    let lines = agent.written();
+    assert!(!lines.iter().any(|line| line.contains(marker)), "{lines:?}");
 }
 
 #[test]
@@ -198,11 +164,12 @@ fn verdict_lines_are_capped_and_summed_up() {
     double.wait_calls(Endpoint::ExtensionNext, 1);
     double.shut_down("spindown");
     assert!(agent.wait_exit().success());
-    let written = agent.lines().iter().filter(|line| line.contains("\"verdict\":\"block\"")).count();
+    let lines = agent.written();
+    let written = lines.iter().filter(|line| line.contains("\"verdict\":\"block\"")).count();
     // A minute may turn in between, which begins a new share.
     assert!((3..=6).contains(&written), "{written}");
-    agent.line_with("verdict lines were left out");
-    assert!(agent.line_with("done").contains("blocked=20"));
+    assert!(lines.iter().any(|line| line.contains("verdict lines were left out")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("done") && line.contains("blocked=20")), "{lines:?}");
 }
 
 #[test]

@@ -30,8 +30,7 @@ fn log_of(settings: &[(&str, &str)], events: &[Vec<u8>]) -> Vec<String> {
     }
     double.wait_calls(Endpoint::ExtensionNext, 1);
     double.shut_down("spindown");
-    agent.line_with(" done ");
-    agent.lines()
+    agent.written_to_its_end()
 }
 
 #[expect(clippy::unwrap_used, clippy::panic, reason = "a report that cannot be had fails the test")]
