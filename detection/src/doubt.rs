@@ -53,10 +53,21 @@ pub(crate) fn unless_shown(
     }
 }
 
+/// Whether a value is a patch, as tools for reviews send it: a hunk's head on its first line, or the head of a file.
+pub(crate) fn is_patch(bytes: &[u8]) -> bool {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let hunk = line.strip_prefix(b"@@ -").is_some_and(|rest| {
+        rest.first().is_some_and(u8::is_ascii_digit) && memchr::memmem::find(rest, b" @@").is_some()
+    });
+    line.len() < bytes.len()
+        && (hunk || [&b"diff --git "[..], b"--- a/"].iter().any(|head| line.starts_with(head)))
+}
+
 /// Whether an offset stands in a code block or, in a text of sentences or several lines, in inline code.
 pub(crate) fn is_shown(input: &Input<'_>, at: usize) -> bool {
     let shape = input.shape();
-    (shape.is_prose() || shape.lines > 3)
-        && memchr::memchr(b'`', input.bytes).is_some()
-        && CodeSpans::of(input.bytes, true).shows(input.bytes, at)
+    is_patch(input.bytes)
+        || (shape.is_prose() || shape.lines > 3)
+            && memchr::memchr(b'`', input.bytes).is_some()
+            && CodeSpans::of(input.bytes, true).shows(input.bytes, at)
 }

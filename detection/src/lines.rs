@@ -63,6 +63,26 @@ pub(crate) fn has_break(bytes: &[u8]) -> bool {
             .is_some_and(|at| bytes.get(at..).and_then(break_len).is_some())
 }
 
+/// Whether a value is the whole head of a message, as mail services hand it on: every one of its first lines is a field or
+/// goes on with one, the first line, too. What is smuggled into a header begins with that header's value.
+pub(crate) fn is_mail_head(bytes: &[u8]) -> bool {
+    const FEWEST: usize = 4;
+    let first = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    let names: &[&[u8]] = &[
+        b"received",
+        b"from",
+        b"return-path",
+        b"delivered-to",
+        b"dkim-signature",
+        b"mime-version",
+        b"x-received",
+    ];
+    let begins = field(first).is_some_and(|(name, value)| {
+        !value.is_empty() && names.iter().any(|known| known.eq_ignore_ascii_case(name))
+    });
+    begins && lines(bytes).take(FEWEST).filter(|line| field(line.text).is_some()).count() == FEWEST
+}
+
 /// The field name and value of a header line.
 pub(crate) fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = line
@@ -87,5 +107,7 @@ mod tests {
         assert_eq!(lines(b"\n\n\n").map(|line| line.text.len()).sum::<usize>(), 0);
         assert_eq!(field(b"X-Y: z "), Some((b"X-Y".as_slice(), b"z".as_slice())));
         assert_eq!(field(b"not a field: x"), None);
+        assert!(is_mail_head(b"From: a\nTo: b@c\nSubject: d\nDate: e\nMIME-Version: 1.0"));
+        assert!(!is_mail_head(b"a@b.example\nTo: b@c\nSubject: d\nDate: e\nMIME-Version: 1.0"));
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! A case is `[[case]]` with `why`, `value` (or `bytes`, with `\xNN` escapes), `expect` (the tier of the detector's
 //! signal: `certain`, `likely`, `possible` or `none`; `possible-` means at most possible), and optionally `place`
-//! (default `query`), `name` and `signal` (where it is not the detector's own). `fixtures/benign.toml` goes to every
-//! detector: nothing there may be certain, and `likely` needs `allow = "likely"` in the case.
+//! (default `query`), `name` and `signal` (where it is not the detector's own). What is in `fixtures/benign/` goes to every
+//! detector, in each of the places where people type where the case names none: nothing there may be certain, and
+//! `likely` needs `allow = "likely"` in the case.
 
 #![expect(
     clippy::panic,
@@ -33,8 +34,7 @@ struct Case {
     bytes: Option<String>,
     #[serde(default = "none")]
     expect: String,
-    #[serde(default = "query")]
-    place: String,
+    place: Option<String>,
     #[serde(default)]
     name: String,
     signal: Option<String>,
@@ -43,10 +43,6 @@ struct Case {
 
 fn none() -> String {
     "none".to_owned()
-}
-
-fn query() -> String {
-    "query".to_owned()
 }
 
 impl Case {
@@ -58,8 +54,16 @@ impl Case {
         }
     }
 
-    fn place(&self) -> Place {
-        match self.place.as_str() {
+    /// The place that the case names, and `default` where it names none.
+    fn place(&self, default: Place) -> Place {
+        match self.place.as_deref() {
+            None => default,
+            Some(name) => self.place_of(name),
+        }
+    }
+
+    fn place_of(&self, name: &str) -> Place {
+        match name {
             "path" => Place::Path,
             "query" => Place::Query,
             "query-key" => Place::QueryKey,
@@ -100,13 +104,13 @@ fn unescape(text: &str) -> Vec<u8> {
 }
 
 /// The strongest tier of each signal that is found in one value.
-fn findings(case: &Case) -> BTreeMap<&'static str, (Tier, String)> {
+fn findings(case: &Case, default: Place) -> BTreeMap<&'static str, (Tier, String)> {
     let (bytes, name) = (case.bytes(), case.name.as_bytes());
     let source = Bytes::from([bytes.as_slice(), name].concat());
     let mut request = Request::new(source);
     let (text, name) = (Span::source(0, bytes.len()), Span::source(bytes.len(), bytes.len() + name.len()));
     let location = request.locations.add(LocationId::ROOT, Segment::Part(Part::Query));
-    assert!(request.push_plain(text, case.place(), name, location));
+    assert!(request.push_plain(text, case.place(default), name, location));
     let fuel = Fuel::for_bytes(bytes.len());
     let outcome =
         inspect(&Catalogue::built_in(), &request, &Profile::default(), &mut Scratch::default(), fuel);
@@ -145,7 +149,7 @@ fn every_detector_does_what_its_fixtures_say() {
         );
         assert!(cases.iter().any(|case| case.expect != "none"), "{}: no attack", detector.name);
         for case in &cases {
-            let found = findings(case);
+            let found = findings(case, Place::Query);
             let signal = case.signal.as_deref().unwrap_or(detector.signal.id());
             let got = found.get(signal);
             let tier = got.map_or("none", |(tier, _)| tier.name());
@@ -186,9 +190,17 @@ fn harmless_texts_stay_harmless_for_every_detector() {
                 None => Tier::Possible,
                 Some(other) => panic!("{}: cannot allow {other}", case.why),
             };
-            for (signal, (tier, explained)) in findings(&case) {
-                if tier > allowed {
-                    wrong.push(format!("{}: {}: {signal} {explained}", file.display(), case.why));
+            let typed = [Place::Query, Place::Form, Place::Json, Place::Multipart];
+            let places = if case.place.is_some() { typed.get(..1).unwrap_or_default() } else { &typed };
+            for &place in places {
+                for (signal, (tier, explained)) in findings(&case, place) {
+                    if tier > allowed {
+                        wrong.push(format!(
+                            "{}: {} ({place:?}): {signal} {explained}",
+                            file.display(),
+                            case.why
+                        ));
+                    }
                 }
             }
         }

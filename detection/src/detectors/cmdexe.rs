@@ -31,7 +31,7 @@ use std::cell::OnceCell;
 use picket_request::Place;
 
 use crate::{
-    Class, Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Class, Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink, doubt,
     shell::{Command, Effect, batch_statement, blanks, cmdlet, command, fork_bomb, holds_command, may_start},
 };
 
@@ -67,6 +67,8 @@ static CODE: Fact = Fact::new("a document of code", FactKind::Doubt, 120);
 static SCRIPT: Fact = Fact::new("what stands before is a command line too", FactKind::Doubt, 80);
 static LINE: Fact = Fact::new("what stands before is a command line too, in a single line", FactKind::Doubt, 5);
 static LIST: Fact = Fact::new("looks like a list of names", FactKind::Doubt, 90);
+static IDLE: Fact = Fact::new("a filter that is given nothing of the machine to read", FactKind::Doubt, 50);
+static TOLD: Fact = Fact::new("a command without effect in a sentence", FactKind::Doubt, 50);
 static QUOTED_CODE: Fact = Fact::new("inline code in a text", FactKind::Doubt, 80);
 
 fn gate(input: &Input<'_>) -> bool {
@@ -227,10 +229,18 @@ fn surroundings(input: &Input<'_>) -> Surroundings {
         Place::Body => shape.lines > 1 || input.bytes.len() > 128,
         _ => false,
     };
-    let script = input.bytes.starts_with(b"#!") || document;
+    // The strings of a JSON text are looked at as values of their own.
+    let script = input.bytes.starts_with(b"#!") || document || doubt::is_patch(input.bytes) || is_json(input.bytes);
     let code = script || shape.fenced || (shape.lines > 3 && !shape.is_prose()) || (shape.lines > 6);
     let outside = outside_words(input.bytes);
     Surroundings { code, inline: outside >= 3, worded: outside > 0 }
+}
+
+/// Whether a value is a JSON text with keys.
+fn is_json(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii();
+    let object = text.strip_prefix(b"[").unwrap_or(text).trim_ascii_start();
+    object.strip_prefix(b"{").is_some_and(|rest| rest.trim_ascii_start().starts_with(b"\"")) && matches!(text.last(), Some(b'}' | b']'))
 }
 
 fn judge(input: &Input<'_>, around: &OnceCell<Surroundings>, from: usize, at: usize, entrance: Entrance, sink: &mut Sink<'_>) {
@@ -343,7 +353,8 @@ fn weigh(
     if found.fits {
         add(&FITS);
     }
-    if found.located && !(entrance == Entrance::Start && input.place == Place::Json && found.arguments == 0) {
+    // Telemetry and job descriptions name programs by their files.
+    if found.located && !(entrance == Entrance::Start && input.place == Place::Json && found.effect.is_none()) {
         add(&LOCATED);
     }
     if found.introduced && !found.common {
@@ -367,6 +378,14 @@ fn weigh(
         Some(Effect::Network) => add(&NETWORK),
         Some(Effect::Secret) => add(&SECRET),
         Some(Effect::Shell) => add(&SHELL),
+        None if !told_apart && !found.masked => {
+            if found.idle && matches!(entrance, Entrance::Separator | Entrance::Newline) {
+                add(&IDLE);
+            }
+            if input.shape().is_prose() {
+                add(&TOLD);
+            }
+        }
         None => {}
     }
     let head = input.bytes.get(..from).unwrap_or_default();

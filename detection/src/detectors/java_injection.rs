@@ -19,6 +19,8 @@
 //! # References
 //! CVE-2022-22965; CVE-2017-5638; OWASP Expression Language Injection; CWE-917; CWE-470.
 
+use picket_request::Place;
+
 use crate::{
     Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
     bytes::{contains_ignore_case, find_ignore_case, starts_ignore_case},
@@ -30,6 +32,7 @@ static REFLECTS: Fact = Fact::new("reaches a Java class by reflection", FactKind
 static CLASS_LOADER: Fact = Fact::new("binds a request parameter to the class loader", FactKind::Effect, 110);
 static OGNL: Fact = Fact::new("an OGNL expression that reaches its context or a static member", FactKind::Effect, 105);
 static CLASS_NAME: Fact = Fact::new("a Java class as the whole value", FactKind::Lexical, 100);
+static LOGGED: Fact = Fact::new("a Java class as the whole value of a JSON text", FactKind::Lexical, 50);
 static DANGEROUS_CLASS: Fact = Fact::new("a Java class that attacks load", FactKind::Lexical, 100);
 static GADGET: Fact = Fact::new("a class of a known chain of Java objects", FactKind::Lexical, 105);
 
@@ -111,6 +114,26 @@ fn calls(input: &Input<'_>, sink: &mut Sink<'_>) {
     }
 }
 
+/// Where a class stands other than as a frame of a stack trace (`at java.rmi.X.f(X.java:1)`) or as a failure.
+fn find_used(bytes: &[u8], class: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    while let Some(found) = find_ignore_case(bytes.get(from..)?, class) {
+        let at = from + found;
+        let rest = bytes.get(at..).unwrap_or_default();
+        let name = rest.iter().take(160).take_while(|&&b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$' | b'/' | b'<' | b'>')).count();
+        let word = rest.get(..name).unwrap_or_default();
+        let place = rest.get(name..).and_then(|rest| rest.strip_prefix(b"(")).unwrap_or_default();
+        let place = place.iter().take(80).position(|&b| b == b')').and_then(|end| place.get(..end)).unwrap_or_default();
+        let frame = [&b".java:"[..], b".kt:", b".scala:", b".groovy:", b"native method", b"unknown source"].iter().any(|mark| contains_ignore_case(place, mark));
+        let failure = word.ends_with(b"Exception") || word.ends_with(b"Error");
+        if !frame && !failure {
+            return Some(at);
+        }
+        from = at + class.len();
+    }
+    None
+}
+
 /// `java.lang.ProcessBuilder` and its like: as the whole value, or anywhere for those that nobody names harmlessly.
 /// Exceptions are what error reports name.
 fn class_names(input: &Input<'_>, sink: &mut Sink<'_>) {
@@ -127,11 +150,16 @@ fn class_names(input: &Input<'_>, sink: &mut Sink<'_>) {
         let ends_in_class = text.rsplit(|&b| b == b'.').next().is_some_and(|last| last.first().is_some_and(u8::is_ascii_uppercase));
         let whole = WHOLE_PACKAGES.iter().any(|known| text.eq_ignore_ascii_case(known));
         if whole || evil || package.is_some() && dots >= 2 && ends_in_class {
-            sink.report(0..input.bytes.len(), &[&CLASS_NAME]);
-            return;
+            // Loggers and threads are named after classes; what is dangerous is known below.
+            let core = [&b"java.io."[..], b"java.lang.", b"java.net.", b"javax.script."].iter().any(|package| starts_ignore_case(text, package));
+            let logged = input.place == Place::Json && !whole && !evil && !core;
+            sink.report(0..input.bytes.len(), &[if logged { &LOGGED } else { &CLASS_NAME }]);
+            if !logged {
+                return;
+            }
         }
     }
-    if let Some(at) = DANGEROUS.iter().find_map(|class| find_ignore_case(input.bytes, class)) {
+    if let Some(at) = DANGEROUS.iter().find_map(|class| find_used(input.bytes, class)) {
         doubt::report(input, sink, at..input.bytes.len().min(at + 40), &[&DANGEROUS_CLASS]);
     }
 }

@@ -26,7 +26,7 @@ use picket_request::Place;
 
 use crate::{
     Class, Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink,
-    lines::{field, lines},
+    lines::{field, is_mail_head, lines},
 };
 
 pub(super) static DETECTOR: Detector = Detector { signal: Signal::Maili, name: "maili", version: 1, gate, run };
@@ -45,13 +45,15 @@ fn gate(input: &Input<'_>) -> bool {
 }
 
 fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
-    let text = input.bytes.len() > 600 || lines(input.bytes).take(11).count() > 10;
+    let text = input.bytes.len() > 600 || lines(input.bytes).take(11).count() > 10 || is_mail_head(input.bytes);
     if text && matches!(input.place, Place::FileContent | Place::Body) {
         return;
     }
     for line in lines(input.bytes).take(if text { 32 } else { 11 }) {
         let mut facts = Evidence::default();
-        facts.add(&BREAK);
+        if !text || !is_mail_head(input.bytes) {
+            facts.add(&BREAK);
+        }
         let alone = input.bytes.get(..line.at).unwrap_or_default().trim_ascii().is_empty();
         match read(line.text) {
             Some(Mail::Recipients) => facts.add(if text { &RECIPIENTS_IN_TEXT } else { &RECIPIENTS }),

@@ -76,11 +76,24 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
             let span = at..at + 11 + gap + 9;
             if input.place.is_key() {
                 sink.report(span, &[&KEY]);
+            } else if is_told(input, span.start) {
+                doubt::report(input, sink, span, &[&NAMED]);
             } else {
                 doubt::unless_shown(input, sink, span, &[&PATH]);
             }
         }
     }
+}
+
+/// Whether a path through the prototype is a word of a sentence: blanks on both sides, and no value behind it.
+fn is_told(input: &Input<'_>, at: usize) -> bool {
+    let before = input.bytes.get(..at).unwrap_or_default();
+    let rest = input.bytes.get(at..).unwrap_or_default();
+    let word = rest.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+    input.shape().is_prose()
+        && before.last().is_none_or(u8::is_ascii_whitespace)
+        && word.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b'.' | b','))
+        && word.len() < rest.len()
 }
 
 fn last(bytes: &[u8], at: usize) -> Option<u8> {

@@ -28,7 +28,7 @@ use picket_request::Place;
 
 use crate::{
     Class, Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink,
-    lines::{Line, field, has_break, lines},
+    lines::{Line, field, has_break, is_mail_head, lines},
 };
 
 pub(super) static DETECTOR: Detector =
@@ -137,7 +137,7 @@ fn judge_field(input: &Input<'_>, line: &Line<'_>, single: bool, many: bool, sin
     let mut facts = Evidence::default();
     facts.add(&BREAK);
     if is_response_field(name) {
-        facts.add(if many { &TEXT_FIELD } else { &RESPONSE_FIELD });
+        facts.add(if many || is_mail_head(input.bytes) { &TEXT_FIELD } else { &RESPONSE_FIELD });
     } else {
         facts.add(&OTHER_FIELD);
         let hyphenated = name.contains(&b'-') && name.iter().filter(|byte| byte.is_ascii_alphabetic()).count() > 4;

@@ -34,8 +34,10 @@
 
 use std::ops::Range;
 
+use picket_request::Place;
+
 use crate::{
-    Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink, Tier, limits,
+    Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink, Tier, doubt, limits,
     sql::{Opening, Run, Seen, Tail, runs, within_prose},
 };
 
@@ -62,6 +64,7 @@ static UNION_WORDS: Fact = Fact::new("the words union select", Lexical, 40);
 static STATEMENT: Fact = Fact::new("a statement of its own", Effect, 70);
 static STATEMENT_WORD: Fact = Fact::new("a word that begins a statement", Structure, 30);
 static STACKED_SELECT: Fact = Fact::new("a select of its own", Effect, 50);
+static SELECT_WORD: Fact = Fact::new("the word select, and no select", Structure, 30);
 static SURE_DELAY: Fact = Fact::new("a delay", Effect, 80);
 static DELAY: Fact = Fact::new("sleep", Effect, 50);
 static ERROR: Fact = Fact::new("a function whose error shows data", Effect, 60);
@@ -165,7 +168,13 @@ impl Look<'_, '_> {
         let mut certain = false;
         let exhausted = runs(bytes, |run, opening| {
             let mut facts = Facts::default();
-            Case { run, opening, bytes, len, padded }.weigh(&mut facts);
+            let case = Case { run, opening, bytes, len, padded, data: input.place == Place::Json };
+            // A statement in a code block is shown; what leaves a context there is none.
+            if case.stated() && exact && doubt::is_shown(input, from + run.start) {
+                sink.report(from + run.start..from + run.end, &[&EMBEDDED]);
+                return true;
+            }
+            case.weigh(&mut facts);
             // What is SQL from end to end is no prose, however many short words it has.
             if facts.len > 0 && (run.end - run.start) * 10 < len * 9 {
                 let shape = input.shape();
@@ -226,6 +235,8 @@ struct Case<'a> {
     len: usize,
     /// Whether the value stands in prose, where a statement is shown rather than sent.
     padded: bool,
+    /// Whether the value stands in a JSON text, by which programs tell each other of statements.
+    data: bool,
 }
 
 impl Case<'_> {
@@ -286,7 +297,7 @@ impl Case<'_> {
             return;
         }
         let tailed = matches!(self.run.tail, Tail::Comment | Tail::OpenText(_));
-        facts.add_if(self.run.closed > 0 && (effects || tailed), &CLOSES);
+        facts.add_if(self.run.closed > 0 && (effects || tailed) && !self.opened_itself(), &CLOSES);
         self.weigh_tail(prefix.is_some(), effects, facts);
         facts.add_if(self.run.executed > 0 || self.run.split > 0, &EXECUTED);
         if self.opening == Opening::LaterStatement {
@@ -315,8 +326,16 @@ impl Case<'_> {
             facts.add_if(self.seen(Seen::STATEMENT), &STATEMENT);
             facts.add_if(self.seen(Seen::STATEMENT_WORD), &STATEMENT_WORD);
             let columns = Seen::CONSTANT_COLUMNS.and(Seen::FROM).and(Seen::STAR).and(Seen::SUBQUERY);
-            let sure = self.opening != Opening::Word || self.seen(columns);
-            facts.add_if(self.seen(Seen::SELECT) && !self.seen(Seen::UNION) && sure, &STACKED_SELECT);
+            if self.seen(Seen::SELECT) && !self.seen(Seen::UNION) {
+                // A sentence that begins with the word breaks off without a table or a value.
+                let whole = self.run.tail != Tail::Broken && self.opening != Opening::Word;
+                // `'Select' by …`: the word stands in quotation marks.
+                let rest = self.bytes.get(self.run.start..).unwrap_or_default();
+                let glued = self.quoted()
+                    && rest.get(..6).is_some_and(|word| word.eq_ignore_ascii_case(b"select"))
+                    && rest.get(6) == Some(&self.quote());
+                facts.add(if (whole || self.seen(columns)) && !glued { &STACKED_SELECT } else { &SELECT_WORD });
+            }
             facts.add_if(self.seen(Seen::SUBQUERY), &SUBQUERY);
         }
         facts.add_if(self.seen(Seen::SURE_DELAY), &SURE_DELAY);
@@ -329,13 +348,15 @@ impl Case<'_> {
         facts.add_if(self.seen(Seen::PROCEDURE), &PROCEDURE);
         facts.add_if(self.constant(), &CONSTANT);
         facts.add_if(!self.constant() && self.glued(), &GLUED);
-        facts.add_if(self.seen(Seen::CONDITION), &CONDITION);
-        facts.add_if(self.seen(Seen::CONSTANT_TRUTH), &TRUTH);
+        // What continues a statement by these is part of it where a program tells of the whole statement.
+        let part = self.data && self.stated() && self.seen(Seen::SELECT.and(Seen::STATEMENT));
+        facts.add_if(self.seen(Seen::CONDITION) && !part, &CONDITION);
+        facts.add_if(self.seen(Seen::CONSTANT_TRUTH) && (!broken || self.run.tokens > 4), &TRUTH);
         facts.add_if(self.seen(Seen::CATALOGUE), &CATALOGUE);
         facts.add_if(self.seen(Seen::SYSTEM_VARIABLE), &SYSTEM_VARIABLE);
         facts.add_if(self.seen(Seen::SERVER), &SERVER);
-        facts.add_if(self.seen(Seen::ORDERED), &ORDERED);
-        facts.add_if(self.extracts(), &EXTRACTS);
+        facts.add_if(self.seen(Seen::ORDERED) && !part, &ORDERED);
+        facts.add_if(self.extracts() && !part, &EXTRACTS);
     }
 
     /// Whether a constant condition is joined. One that does not hold changes nothing behind `or`, unless the run is
@@ -354,6 +375,14 @@ impl Case<'_> {
             && matches!(quote, Some(b'\'' | b'"'))
             && rest.len() <= SHORT
             && memchr::memchr(b'=', rest).is_some_and(|at| memchr::memrchr(self.quote(), rest) > Some(at))
+    }
+
+    /// Whether the value has opened a parenthesis shortly before the string of its own behind which the run begins.
+    fn opened_itself(&self) -> bool {
+        const NEAR: usize = 200;
+        let head = self.bytes.get(self.run.start.saturating_sub(NEAR)..self.run.start).unwrap_or_default();
+        self.opening == Opening::OwnQuote
+            && memchr::memchr_iter(b'(', head).count() > memchr::memchr_iter(b')', head).count()
     }
 
     fn extracts(&self) -> bool {
@@ -404,7 +433,8 @@ impl Case<'_> {
             let changes = self.seen(Seen::STATEMENT.and(Seen::PROCEDURE_CALL));
             let selects = self.seen(Seen::SELECT) && (self.seen(Seen::FROM) || sql);
             facts.add_if(self.whole() && (changes || selects), &WHOLE);
-            facts.add_if(changes || (selects && sql), &SQL_ONLY);
+            let told = self.data && !effects && !self.seen(Seen::CONSTANT_COLUMNS.and(Seen::CATALOGUE));
+            facts.add_if((changes || (selects && sql)) && !told, &SQL_ONLY);
         } else if self.whole() {
             facts.add_if(self.opening == Opening::Expression, &WHOLE_EXPRESSION);
             let sure = Seen::UNION.and(Seen::DELAY).and(Seen::SUBQUERY).and(Seen::ORDERED).and(Seen::STATEMENT);

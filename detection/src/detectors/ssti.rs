@@ -2,7 +2,7 @@
 //!
 //! # What it detects
 //! Expressions of template engines (Jinja, Twig, Freemarker, Velocity, ERB, Smarty, Thymeleaf, EL, SpEL, OGNL, Razor, Mako,
-//! Groovy, Handlebars, Pug) that would compute, call or reach beyond the template. Placeholders that are only filled in are not reported.
+//! Groovy, Handlebars, Pug, Go) that would compute, call or reach beyond the template. Placeholders that are only filled in are not reported.
 //!
 //! # Why it matters
 //! A value that becomes part of a template is evaluated with the rights of the function.
@@ -39,6 +39,7 @@ static STATEMENT: Fact = Fact::new("a template statement", FactKind::Structure, 
 static ALONE: Fact = Fact::new("the value is little more than the expression", FactKind::Structure, 40);
 static PREPROCESSED: Fact = Fact::new("an expression inside Thymeleaf's preprocessing marks", FactKind::Effect, 100);
 static PHP_TAG: Fact = Fact::new("a tag of a PHP site's templates that is compiled to code with a call", FactKind::Effect, 100);
+static SEVERAL: Fact = Fact::new("delimiters of several engines one in the other", FactKind::Effect, 100);
 static OPEN: Fact = Fact::new("without its end", FactKind::Doubt, 20);
 
 fn gate(input: &Input<'_>) -> bool {
@@ -65,6 +66,10 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
             continue;
         }
         report(input, sink, &expression, does);
+    }
+    // The probe that breaks in any engine: the delimiters of several, one in the other.
+    if let Some(at) = memchr::memmem::find(bytes, b"{{<%") {
+        sink.report(at..bytes.len().min(at + 20), &[&SEVERAL]);
     }
     if let Some(at) = php_tag(bytes) {
         doubt::unless_shown(input, sink, at..bytes.len().min(at + 60), &[&PHP_TAG]);

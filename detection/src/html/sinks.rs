@@ -16,6 +16,7 @@ use crate::{
 pub(crate) static SCRIPT_TEXT: Fact = Fact::new("a script element with code", FactKind::Effect, 105);
 static SCRIPT_SOURCE: Fact = Fact::new("a script element that loads code", FactKind::Effect, 100);
 static SCRIPT_OPEN: Fact = Fact::new("a script element begins", FactKind::Structure, 100);
+static SCRIPT_NAMED: Fact = Fact::new("a script's start tag, and words behind it", FactKind::Structure, 60);
 static SCRIPT_EMPTY: Fact = Fact::new("an empty script element", FactKind::Structure, 70);
 static HANDLER: Fact = Fact::new("an event handler in a tag", FactKind::Effect, 100);
 static HANDLER_EMPTY: Fact = Fact::new("an event handler without code", FactKind::Structure, 50);
@@ -171,8 +172,10 @@ fn walk_nested(bytes: &[u8], at: usize, start: Start, depth: usize, visit: &mut 
             Token::Script(range) => {
                 let code = text(&range).trim_ascii();
                 let span = open.at..range.end;
-                if open.sourced {
-                    // Judged with its attributes.
+                if open.sourced || is_data(text(&open.kind)) {
+                    // Judged with its attributes, or read by nobody but the page's own script.
+                } else if range.end == bytes.len() && is_words(code) {
+                    hit(&SCRIPT_NAMED, span);
                 } else if code.is_empty() {
                     hit(&SCRIPT_EMPTY, span);
                 } else {
@@ -218,6 +221,21 @@ fn element(name: &[u8]) -> Element {
     }
 }
 
+/// Whether the type of a script element makes it a block of data (HTML, section 4.12.1).
+fn is_data(kind: &[u8]) -> bool {
+    let kind = kind.trim_ascii();
+    let lower = kind.get(..kind.len().min(48)).unwrap_or_default().to_ascii_lowercase();
+    let has = |word: &[u8]| memchr::memmem::find(&lower, word).is_some();
+    memchr::memchr(b'/', kind).is_some()
+        && ![&b"script"[..], b"babel", b"jsx", b"&", b"\\"].iter().any(|word| has(word))
+}
+
+/// Whether a text that no end tag closes is made of words and punctuation, with nothing that would run.
+fn is_words(code: &[u8]) -> bool {
+    let run = |byte: &u8| b"()=[]{}`\"';/\\+:<>$&|0123456789".contains(byte);
+    code.contains(&b' ') && !code.iter().any(run)
+}
+
 fn shows_code(name: &[u8]) -> bool {
     const WORDS: &[&[u8]] = &[b"pre", b"code", b"samp", b"kbd", b"textarea", b"xmp", b"listing", b"tt"];
     WORDS.iter().any(|word| name.eq_ignore_ascii_case(word))
@@ -245,6 +263,7 @@ fn note(open: &mut Open, name: &[u8], name_at: &Range<usize>, value: &Range<usiz
             open.target = value.clone();
         }
         Element::OldLoader if is(b"src") || is(b"id") => open.target = value.clone(),
+        Element::Script if is(b"type") => open.kind = value.clone(),
         Element::Script
             if local_name(name).eq_ignore_ascii_case(b"src")
                 || local_name(name).eq_ignore_ascii_case(b"href") =>
@@ -294,7 +313,9 @@ fn judge(element: Element, name: &[u8], value: &[u8]) -> Option<&'static Fact> {
     if contains(URL_ATTRIBUTES, local_name(name)) {
         match follow(value) {
             Follow::Script => return Some(&SCRIPT_URL),
-            Follow::Document if !matches!(element, Element::Image) => return Some(&DOCUMENT_URL),
+            Follow::Document | Follow::Picture if !matches!(element, Element::Image) => {
+                return Some(&DOCUMENT_URL);
+            }
             _ => {}
         }
         if element == Element::Script
@@ -334,7 +355,7 @@ fn close(open: &Open, kind: &[u8], target: &[u8], whole: bool) -> Option<&'stati
                     .is_some_and(|rest| follow(rest) > Follow::Idle);
                 let hidden = bare || memchr::memmem::find(&lower, b"javascript:").is_some();
                 match url.map(follow) {
-                    Some(Follow::Script | Follow::Document) => Some(&SCRIPT_URL),
+                    Some(Follow::Script | Follow::Document | Follow::Picture) => Some(&SCRIPT_URL),
                     _ if hidden => Some(&SCRIPT_URL),
                     Some(Follow::Foreign) => Some(&REFRESH),
                     _ => None,

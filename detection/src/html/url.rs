@@ -11,6 +11,8 @@ pub(crate) enum Follow {
     Foreign,
     /// A script scheme with nothing, or nothing of consequence, behind it (`javascript:void(0)`).
     Idle,
+    /// It shows a picture that the URL itself carries, of a kind that may hold script.
+    Picture,
     /// It shows a document that the URL itself carries.
     Document,
     /// It runs script.
@@ -66,7 +68,11 @@ fn follow_nested(rest: &[u8]) -> Follow {
 fn data_url(rest: &[u8]) -> Follow {
     let head = rest.get(..rest.len().min(64)).unwrap_or_default().to_ascii_lowercase();
     let has = |word: &[u8]| memchr::memmem::find(&head, word).is_some();
-    if has(b"html") || has(b"svg") || has(b"xml") || has(b"javascript") || has(b"ecmascript") {
+    // A form reads the plus as a space.
+    if (head.starts_with(b"image/svg+xml;") || head.starts_with(b"image/svg xml;")) && has(b";base64,") {
+        // What the picture holds is a value of its own once its Base64 is undone.
+        Follow::Picture
+    } else if has(b"html") || has(b"svg") || has(b"xml") || has(b"javascript") || has(b"ecmascript") {
         Follow::Document
     } else {
         Follow::Harmless
@@ -176,6 +182,7 @@ mod tests {
         assert_eq!(follow(b"javascript:void(0)"), Follow::Idle);
         assert_eq!(follow(b"data:text/html;base64,AAAA"), Follow::Document);
         assert_eq!(follow(b"data:image/png;base64,AAAA"), Follow::Harmless);
+        assert_eq!(follow(b"data:image/svg+xml;base64,AAAA"), Follow::Picture);
         assert_eq!(follow(b"/path?x=javascript:f(1)"), Follow::Harmless);
         assert_eq!(follow(b"//evil.example/x"), Follow::Foreign);
     }

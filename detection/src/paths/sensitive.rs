@@ -116,6 +116,11 @@ struct Names<'p> {
 impl<'p> Names<'p> {
     fn next(&mut self, name: &'p [u8]) -> Option<Sensitivity> {
         let before = std::mem::replace(&mut self.before, name);
+        // What the kernel tells everybody proves a read, and gives nothing away.
+        let kernel = &[&b"version"[..], b"cpuinfo", b"meminfo", b"mounts", b"partitions", b"modules"];
+        if before.eq_ignore_ascii_case(b"proc") && is(name, kernel) {
+            return Some(Sensitivity::System);
+        }
         let secret = if !FOLDER_LENGTHS.may_have(before) {
             false
         } else if is(before, &[b"etc"]) {
@@ -129,7 +134,7 @@ impl<'p> Names<'p> {
                 ],
             )
         } else if is(before, &[b"proc"]) {
-            is(name, &[b"version", b"cpuinfo", b"meminfo", b"mounts", b"cmdline", b"partitions", b"modules"])
+            is(name, &[b"cmdline"])
         } else if is(before, &[b"web-inf"]) {
             !is(name, &[b"jsp", b"views", b"lib"]) && !name.to_ascii_lowercase().ends_with(b".jsp")
         } else if is(before, &[b".aws"]) {
@@ -233,14 +238,20 @@ fn rooted(path: &[u8]) -> Option<Sensitivity> {
     let [b'/', rest @ ..] = path else { return None };
     let mut names = rest.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".");
     let (first, second) = (names.next()?, names.next().unwrap_or_default());
+    // A folder as such is a place that people name; a file in it is what is read.
+    let third = names.next().unwrap_or_default();
     let last = rest.rsplit(|byte| *byte == b'/').find(|name| !name.is_empty()).unwrap_or_default();
     let middle = |known: &[&[u8]]| rest.split(|byte| *byte == b'/').skip(1).any(|name| is(name, known));
     let server_file = || middle(SERVER_FOLDERS) || is_configuration(last);
-    let whole_folder = is(first, &[b"etc", b"program files", b"program files (x86)"])
+    let whole_folder = is(first, &[b"etc", b"program files", b"program files (x86)"]) && !second.is_empty()
         || (is(first, &[b"usr"])
-            && is(second, &[b"local", b"sbin", b"bin", b"lib", b"libexec", b"pkg", b"ports"]));
+            && is(second, &[b"local", b"lib", b"libexec", b"pkg", b"ports"])
+            && !third.is_empty()
+            && !is(third, &[b"bin", b"sbin", b"lib"]));
     let found = if whole_folder {
         true
+    } else if is(first, &[b"var"]) && third.is_empty() {
+        false
     } else if is(first, &[b"proc"]) {
         is(
             second,

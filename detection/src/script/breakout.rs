@@ -50,12 +50,31 @@ pub(crate) fn escape(bytes: &[u8]) -> Option<Escape> {
     if let Some(span) = comment_end(bytes).and_then(|at| strong(bytes, at)) {
         return Some(Escape::String(span));
     }
-    let found = effect_of_code(bytes.get(..bytes.len().min(8 * WINDOW)).unwrap_or_default(), 0);
+    let text = bytes.get(..bytes.len().min(8 * WINDOW)).unwrap_or_default();
+    let mut found = effect_of_code(text, 0);
+    for _ in 0..ENDINGS {
+        let Some(after) = optional_ending(text, found.span.start) else { break };
+        found = effect_of_code(text, after);
+    }
     match found.effect {
         Effect::Strong if found.whole => Some(Escape::Whole(found.span)),
         Effect::Strong => Some(Escape::Begins(found.span)),
         _ => None,
     }
+}
+
+/// Optional endings that are passed over in one value.
+const ENDINGS: usize = 4;
+
+/// Where an optional ending of a word that could be a call stops: `confirm(ed)`, `alert(s)`.
+fn optional_ending(bytes: &[u8], open: usize) -> Option<usize> {
+    const ENDS: &[&[u8]] = &[
+        b"s", b"es", b"d", b"ed", b"r", b"er", b"ers", b"ing", b"ly", b"ion", b"ions", b"ation", b"able",
+        b"ness",
+    ];
+    let rest = bytes.get(open..)?.strip_prefix(b"(")?;
+    let end = rest.iter().take(8).position(|&b| b == b')')?;
+    ENDS.contains(&rest.get(..end)?).then_some(open + end + 2)
 }
 
 /// Where code may begin behind the end of a comment that was open before the value began.
@@ -158,6 +177,7 @@ mod tests {
         }
         assert!(matches!(escape(b"alert(document.domain)"), Some(Escape::Whole(_))));
         assert!(matches!(escape(b"1);alert(1);/*x"), Some(Escape::Whole(_))));
+        assert!(matches!(escape(b"confirm(ed);alert(1)"), Some(Escape::Whole(_))));
     }
 
     #[test]
@@ -167,6 +187,8 @@ mod tests {
             "{\"a\":\"b\",\"c\":[1]}",
             "rock 'n' roll; alert me",
             "f('a', 'b')",
+            "confirm(ed)",
+            "alert(s) and prompt(er)",
         ] {
             assert_eq!(escape(value.as_bytes()), None, "{value}");
         }

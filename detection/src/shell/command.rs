@@ -59,6 +59,8 @@ pub(crate) struct Command {
     pub loose: bool,
     /// A shell or an interpreter that would read what is piped into it.
     pub interpreter: bool,
+    /// A filter without a file to read: it can only repeat what it is given.
+    pub idle: bool,
 }
 
 #[derive(Default)]
@@ -123,7 +125,11 @@ pub(crate) fn command(rest: &[u8]) -> Option<Command> {
         if word.is_empty() {
             return introduced;
         }
-        if is_assignment(word.bytes()) || introduces(word.bytes()) {
+        // `timeout 5 id`, `nice -n 5 id`: what the introducing word is told.
+        let told = led
+            && (number(word.bytes())
+                || matches!(word.bytes(), [b'-', letter, ..] if letter.is_ascii_alphabetic()));
+        if is_assignment(word.bytes()) || introduces(word.bytes()) || told {
             led |= !is_assignment(word.bytes());
             let alone = simple(rest, at, word, list, disguised);
             introduced = alone.filter(|command| command.fits).or(introduced);
@@ -209,6 +215,8 @@ pub(crate) fn may_start(bytes: &[u8]) -> bool {
         }
         (Some(&first), next) => {
             table::may_be(first, letters)
+                || (letters > 4
+                    && rest.get(letters - 4..letters).is_some_and(|end| end.eq_ignore_ascii_case(b".exe")))
                 || matches!(next, Some(b'\'' | b'"' | b'\\' | b'^' | b'$' | b'/' | b'=' | b':' | b'{'))
                 || cmdlet(rest).is_some()
         }
@@ -247,6 +255,7 @@ fn introduces(word: &[u8]) -> bool {
         b"call",
         b"until",
         b"watch",
+        b"timeout",
         b"strace",
         b"ltrace",
     ];
@@ -259,8 +268,10 @@ fn simple(rest: &[u8], start: usize, word: Word, list: bool, disguised: bool) ->
     full.copy_from_slice(word.bytes());
     full.make_ascii_lowercase();
     let name = base_name(full);
+    // `cmd.exe`, without a folder.
+    let program = name.len() + 4 == full.len() && full.ends_with(b".exe");
     let located = name.len() < full.len() && is_program_path(full);
-    if name.len() < full.len() && !located && !word.globbed {
+    if name.len() < full.len() && !located && !word.globbed && !program {
         return None;
     }
     let globbed_path = word.globbed && is_globbed_program(full);
@@ -313,6 +324,7 @@ fn simple(rest: &[u8], start: usize, word: Word, list: bool, disguised: bool) ->
         introduced: false,
         loose: matches!(entry.takes, Takes::Anything | Takes::Verb) && !globbed_path,
         interpreter: entry.takes == Takes::Code && name != b"source",
+        idle: effect.is_none() && table::filters(name) && !arguments.any.path && !arguments.any.file,
     })
 }
 
@@ -503,6 +515,7 @@ fn fits(entry: Entry, arguments: &Arguments, closed: bool, located: bool) -> boo
             (count == 0 && closed)
                 || first.option
                 || first.path
+                || arguments.verb
                 || (count == 1 && arguments.redirected && loose)
         }
         Takes::Path => {
@@ -524,7 +537,12 @@ fn fits(entry: Entry, arguments: &Arguments, closed: bool, located: bool) -> boo
                 || (located && count == 0)
         }
         Takes::Code => {
-            (count == 0 && closed) || first.option || first.path || arguments.runs || (any.file && loose)
+            (count == 0 && closed)
+                || first.option
+                || first.path
+                || arguments.runs
+                || arguments.verb
+                || (any.file && loose)
         }
         // The tools of a family take verbs that nobody can list; one with a hyphen in its name is no word of a text.
         Takes::Anything => {

@@ -795,6 +795,8 @@ static ANYTHING: &[&[u8]] = &[
     b"rmt",
     b"rmt-dump",
     b"rmt-tar",
+    b"useradd",
+    b"usermod",
 ];
 
 /// They take verbs of their own.
@@ -803,6 +805,7 @@ static VERB: &[&[u8]] = &[
     b"at",
     b"crontab",
     b"git",
+    b"ip",
     b"net",
     b"netsh",
     b"nsenter",
@@ -812,10 +815,18 @@ static VERB: &[&[u8]] = &[
     b"set",
     b"systemctl",
     b"trap",
-    b"useradd",
-    b"usermod",
     b"wmic",
 ];
+
+/// Whether a command does nothing, or only passes on, in another order or form, what it is given or finds in the files
+/// that it is told.
+pub(crate) fn filters(name: &[u8]) -> bool {
+    const NAMES: &[&[u8]] = &[
+        b"column", b"cut", b"egrep", b"fgrep", b"fmt", b"fold", b"grep", b"head", b"less", b"more", b"nl",
+        b"rev", b"sed", b"sort", b"tac", b"tail", b"tr", b"true", b"uniq", b"wc",
+    ];
+    NAMES.binary_search(&name).is_ok()
+}
 
 /// The verbs of [`Takes::Verb`] commands.
 pub(crate) fn is_verb(name: &[u8], verb: &[u8]) -> bool {
@@ -842,6 +853,17 @@ pub(crate) fn is_verb(name: &[u8], verb: &[u8]) -> bool {
             &[b"process", b"os", b"useraccount", b"service", b"product", b"qfe", b"computersystem", b"bios"]
         }
         b"crontab" => &[b"-l", b"-e", b"-r", b"-"],
+        // Options of BSD, which have no dash.
+        b"ps" => &[b"a", b"x", b"u", b"ax", b"aux", b"auxw", b"auxww", b"axu", b"axo", b"faux", b"auxf"],
+        b"ip" => &[b"a", b"addr", b"address", b"r", b"ro", b"route", b"l", b"link", b"n", b"neigh", b"rule"],
+        // The name of a cmdlet: `Get-Process`.
+        b"powershell" | b"pwsh" => {
+            return verb.first().is_some_and(u8::is_ascii_uppercase)
+                && verb
+                    .iter()
+                    .position(|byte| *byte == b'-')
+                    .is_some_and(|at| at > 1 && at + 2 < verb.len());
+        }
         b"git" => &[b"clone"],
         // A name and what it stands for, glued by an equals sign; one that runs on both sides of it is no name.
         b"alias" => return verb.len() > 2 && verb.get(1..).is_some_and(|rest| rest.contains(&b'=')),

@@ -82,6 +82,15 @@ const REACHING: &[&[u8]] = &[
     b"registerundefinedfiltercallback",
     b"app.request",
     b"dump(app",
+    b"request.environ",
+    b"handler.settings",
+    b"handler.application",
+    b"'constructor'",
+    b"\"constructor\"",
+    b"system.io.",
+    b"system.diagnostics.",
+    b"system.environment.",
+    b"system.reflection.",
     b"file_excerpt",
     b"request.get_",
     b"get_user_file",
@@ -165,8 +174,18 @@ pub(crate) fn judge(kind: Kind, body: &[u8]) -> Body {
     let list = kind == Kind::Razor && text.starts_with(b"[");
     let ticks = matches!(kind, Kind::Angle | Kind::Hash)
         && (memchr::memchr(b'`', text).is_some() || contains_ignore_case(text, b"%x"));
-    if list || ticks || hands_on_a_function(text) {
+    let environment = kind == Kind::Angle && memchr::memmem::find(text, b"ENV").is_some();
+    if list || ticks || environment || hands_on_a_function(text) || is_scope(kind, text) {
         return Body::Reaches;
+    }
+    // `<%! … %>` declares a member of the page's class, `${.version}` names what Freemarker keeps for itself, and a
+    // template in Go calls a function with a constant.
+    let special = kind == Kind::Angle && text.starts_with(b"!")
+        || kind == Kind::Dollar && matches!(text, [b'.', next, ..] if next.is_ascii_alphabetic())
+        || kind == Kind::DoubleBrace
+            && (calls_with_a_constant(text) || text.starts_with(b"#with \"") || text.starts_with(b"#with '"));
+    if special {
+        return Body::Computes;
     }
     // A plain name is filled in; only a few names lead somewhere by themselves.
     let plain = text.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b' ' | b'-'));
@@ -184,12 +203,21 @@ pub(crate) fn judge(kind: Kind, body: &[u8]) -> Body {
         Kind::Statement => {
             // A condition that is always the same asks whether conditions are evaluated.
             let condition = text.strip_prefix(b"if ").map(<[u8]>::trim_ascii).unwrap_or_default();
-            let fixed = [&b"true"[..], b"false", b"1", b"0", b"1==1", b"not 0"]
-                .iter()
-                .any(|word| condition.eq_ignore_ascii_case(word));
+            let fixed =
+                [&b"true"[..], b"false", b"not 0"].iter().any(|word| condition.eq_ignore_ascii_case(word))
+                    || !condition.is_empty()
+                        && condition.iter().all(|b| b.is_ascii_digit() || b"=<>!+-*/%() .'\"".contains(b));
             if fixed || text.eq_ignore_ascii_case(b"debug") { Body::Computes } else { Body::Statement }
         }
         Kind::Velocity | Kind::Freemarker => directive(kind, text),
+        // Templates include each other by name; by an absolute path or a scheme, something else is read.
+        Kind::Smarty if starts_ignore_case(text, b"include ") => {
+            let resource =
+                text.iter().position(|b| matches!(b, b'"' | b'\'')).and_then(|at| text.get(at + 1..));
+            let foreign =
+                |name: &[u8]| name.starts_with(b"/") || name.starts_with(b"..") || name.contains(&b':');
+            if resource.is_some_and(foreign) { Body::Reaches } else { Body::Placeholder }
+        }
         Kind::Smarty => Body::Computes,
         Kind::Percent
         | Kind::Hash
@@ -206,6 +234,62 @@ pub(crate) fn judge(kind: Kind, body: &[u8]) -> Body {
             }
         }
     }
+}
+
+/// The maps in which expression languages of Java keep what an application holds.
+fn is_scope(kind: Kind, text: &[u8]) -> bool {
+    const SCOPES: &[&[u8]] = &[
+        b"applicationscope",
+        b"sessionscope",
+        b"requestscope",
+        b"pagescope",
+        b"pagecontext",
+        b"initparam",
+        b"headervalues",
+        b"paramvalues",
+        b"facescontext",
+    ];
+    matches!(kind, Kind::Dollar | Kind::Hash | Kind::Selection)
+        && SCOPES.iter().any(|scope| text.eq_ignore_ascii_case(scope))
+}
+
+/// `printf "%s" "x"`, `html "x"`, `readFile "/x"`: functions of Go's templates that are given a constant first.
+fn calls_with_a_constant(text: &[u8]) -> bool {
+    const FUNCTIONS: &[&[u8]] = &[
+        b"printf ",
+        b"println ",
+        b"print ",
+        b"html ",
+        b"js ",
+        b"urlquery ",
+        b"env ",
+        b"readfile ",
+        b"exec ",
+        b"define ",
+        b"getenv ",
+    ];
+    FUNCTIONS.iter().any(|name| {
+        starts_ignore_case(text, name)
+            && matches!(text.get(name.len()..).map(<[u8]>::trim_ascii_start), Some([b'"' | b'`', ..]))
+    })
+}
+
+/// `'CART.TITLE' | translate`: a key that one filter without arguments turns into a text.
+fn is_looked_up(text: &[u8]) -> bool {
+    let Some((quote @ (b'"' | b'\''), rest)) = text.split_first() else { return false };
+    let Some(end) = memchr::memchr(*quote, rest) else { return false };
+    let key = rest.get(..end).unwrap_or_default();
+    let filter = rest
+        .get(end + 1..)
+        .unwrap_or_default()
+        .trim_ascii_start()
+        .strip_prefix(b"|")
+        .unwrap_or_default()
+        .trim_ascii();
+    key.len() > 1
+        && key.iter().all(|b| b.is_ascii_alphanumeric() || b"_-. ".contains(b))
+        && !filter.is_empty()
+        && filter.iter().all(|b| b.is_ascii_alphabetic() || *b == b'_')
 }
 
 /// Whether a filter is given a function by its name: `[…]|map('system')`.
@@ -260,6 +344,7 @@ fn computes(text: &[u8]) -> bool {
         _ => false,
     };
     constant
+        && !is_looked_up(text)
         && text.iter().any(|b| matches!(b, b'*' | b'.' | b'|' | b'+'))
         && memchr::memchr(b':', text).is_none()
 }

@@ -139,6 +139,12 @@ impl Expressions<'_> {
                     .then(|| make(Kind::Velocity, 0, open + 1, b")"))
                     .flatten()
             }
+            // A class of .NET by its full name.
+            [b'@', b'S', b'y', b's', b't', b'e', b'm', b'.', ..]
+                if before.is_none_or(|b| !b.is_ascii_alphanumeric()) =>
+            {
+                make(Kind::Razor, 0, 1, b")")
+            }
             [b'@', b'(', ..] if before.is_none_or(|b| !b.is_ascii_alphanumeric()) => {
                 make(Kind::Razor, 0, 2, b")")
             }
@@ -166,10 +172,24 @@ fn begins_smarty(rest: &[u8]) -> bool {
         b"if phpinfo",
         b"if exec",
         b"self::",
+        b"Smarty_",
+        b"include file=",
     ];
     let text = rest.get(1..).unwrap_or_default().trim_ascii_start();
-    matches!(text.first(), Some(b'p' | b'/' | b'$' | b's' | b'l' | b'i' | b'f' | b'm' | b'e'))
+    matches!(text.first(), Some(b'p' | b'/' | b'$' | b's' | b'l' | b'i' | b'f' | b'm' | b'e' | b'S'))
         && WORDS.iter().any(|word| text.starts_with(word))
+        || is_product(text)
+}
+
+/// `7*7}`: a product of constants and nothing else.
+fn is_product(text: &[u8]) -> bool {
+    const LONGEST: usize = 24;
+    let end = text.iter().take(LONGEST).position(|&b| b == b'}');
+    let body = end.and_then(|end| text.get(..end)).unwrap_or_default();
+    body.contains(&b'*')
+        && body.first().is_some_and(u8::is_ascii_digit)
+        && body.last().is_some_and(u8::is_ascii_digit)
+        && body.iter().all(|b| b.is_ascii_digit() || b"*+-/ ".contains(b))
 }
 
 /// The offset of the closing delimiter that matches, with nested braces and strings passed over.
