@@ -146,6 +146,12 @@ impl<S: Store> Engine<S> {
         if (wanted.until.is_none() && !was_on) || (automatic && wanted.until.is_some() && was_on) {
             return Ok(Changed::Already);
         }
+        if wanted.until.is_some() && !was_on {
+            let in_force = self.flags(site).await?.len() as u64;
+            if in_force >= limits::FLAGS {
+                return Ok(Changed::Stopped(in_force));
+            }
+        }
         let new = version + 1;
         let mut writes = vec![Write::Add(
             Item::new(site.meta()).int("version", 1),
@@ -223,7 +229,8 @@ impl<S: Store> Engine<S> {
     /// When the store fails.
     pub async fn flags(&self, site: &Site) -> Result<Vec<FlagRecord>, Refused> {
         let now = self.now();
-        let most = usize::try_from(limits::FLAGS).unwrap_or(usize::MAX);
+        // Flags that are over, or were taken away, lie there until they are purged, so more is read than can be in force.
+        let most = usize::try_from(limits::FLAGS * 4).unwrap_or(usize::MAX);
         let items = self.store.query(Query::prefix(site.flags(), "", most)).await?;
         Ok(items.iter().filter(|item| is_on(item, now)).filter_map(record).collect())
     }

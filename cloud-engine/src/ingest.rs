@@ -89,6 +89,7 @@ impl<S: Store> Engine<S> {
             parts.push(&[]);
         }
         let mut ack = Ack::Duplicate;
+        let last = parts.len() - 1;
         for (index, part) in parts.into_iter().enumerate() {
             let mut items = self.counters(sender, known, batch, part, now);
             if index == 0 {
@@ -98,14 +99,32 @@ impl<S: Store> Engine<S> {
                 Item::new(sender.site.marker(&batch.batch_id, index)).until(now + limits::MARKER_SECONDS);
             let mut writes = vec![Write::Put(marker, When::Absent)];
             writes.extend(items.into_values().map(|item| Write::Add(item, When::Always)));
-            match self.store.write(writes).await {
-                Ok(()) => ack = Ack::Counted,
-                Err(StoreError::Condition(0)) => {}
-                Err(error) => return Err(error.into()),
+            if index == last {
+                writes.extend(self.numbers(&sender.site, batch));
+            }
+            if self.write_once(writes).await? {
+                ack = Ack::Counted;
             }
         }
-        self.number(&sender.site, batch, ack).await?;
         Ok(ack)
+    }
+
+    /// Writes a part whose first write is its marker. Whether it was not there yet.
+    async fn write_once(&self, mut writes: Vec<Write>) -> Result<bool, Refused> {
+        match self.store.write(writes.clone()).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::Condition(0)) => Ok(false),
+            // A batch with a higher number came before this one, so that number stays.
+            Err(StoreError::Condition(at)) if at + 1 == writes.len() => {
+                writes.pop();
+                match self.store.write(writes).await {
+                    Ok(()) => Ok(true),
+                    Err(StoreError::Condition(0)) => Ok(false),
+                    Err(error) => Err(error.into()),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The counters that one part of a batch raises: those of its clients where something watches them, and those of each
@@ -195,23 +214,19 @@ impl<S: Store> Engine<S> {
         items.insert(key, item);
     }
 
-    /// How many batches of an environment came, and the highest number among them: the difference never came.
-    async fn number(&self, site: &Site, batch: &Batch, ack: Ack) -> Result<(), Refused> {
-        if ack != Ack::Counted {
-            return Ok(());
-        }
-        let key = Key::new(site.environments(), &batch.env);
+    /// How many batches of an environment came, and the highest number among them, which is the last of the writes: the
+    /// difference never came.
+    fn numbers(&self, site: &Site, batch: &Batch) -> [Write; 2] {
         let expires = self.now() + 86_400;
-        let came =
-            Item::new(key.clone()).int("batches", 1).text("function", &batch.agent.function).until(expires);
-        self.store.write(vec![Write::Add(came, When::Always)]).await?;
-        let last = Item::new(Key::new(site.environments(), format!("{}#last", batch.env)))
+        let came = Item::new(Key::new(site.environments(), &batch.env))
+            .int("batches", 1)
+            .text("function", &batch.agent.function)
+            .until(expires);
+        let highest = Item::new(Key::new(site.environments(), format!("{}#last", batch.env)))
             .int("seq", batch.seq)
             .until(expires);
-        match self.store.write(vec![Write::Put(last, When::Below("seq".to_owned(), batch.seq))]).await {
-            Ok(()) | Err(StoreError::Condition(_)) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        let higher = When::Below("seq".to_owned(), batch.seq);
+        [Write::Add(came, When::Always), Write::Put(highest, higher)]
     }
 
     /// Remembers who was seen, and with which sessions: once an hour and process each.
@@ -301,10 +316,16 @@ impl<S: Store> Engine<S> {
                     self.flag_for(site, client, &items, why, rate.seconds).await?;
                 }
             } else if what == ATTACKS {
+                let limits = |factor| {
+                    let thresholds = known.settings.thresholds.iter();
+                    thresholds.map(move |threshold| (threshold.minutes, threshold.limit * factor))
+                };
+                // Who passes no limit of a single client need not be looked at as a shared address.
+                if passed(&slots, limits(1)).is_none() {
+                    continue;
+                }
                 let (factor, note) = self.sharing(site, known, client).await?;
-                let limits = known.settings.thresholds.iter();
-                let limits = limits.map(|threshold| (threshold.minutes, threshold.limit * factor));
-                if let Some(passed) = passed(&slots, limits) {
+                if let Some(passed) = passed(&slots, limits(factor)) {
                     let why = format!("{}{note}", reason("attack signals", passed));
                     self.flag_for(site, client, &items, why, known.settings.flag_seconds).await?;
                 }

@@ -10,6 +10,8 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use picket_cloud_protocol::{Bundle, limits as wire};
+use picket_policy::canonical::{Canonical, RateLimit};
+use picket_policy::{Broken, Policy};
 use ring::signature::{ED25519, UnparsedPublicKey};
 use serde::Serialize;
 use serde_json::Value;
@@ -76,9 +78,7 @@ impl<S: Store> Engine<S> {
         UnparsedPublicKey::new(&ED25519, key)
             .verify(bundle.signing_text(&digest).as_bytes(), &sig)
             .map_err(|_wrong| invalid("the signature is not the policy key's"))?;
-        let content: Value = serde_json::from_str(&bundle.policy)
-            .map_err(|error| Refused::Invalid(format!("policy: {error}")))?;
-        let rates = rates_of(&content).map_err(Refused::Invalid)?;
+        let rates = rates_of(&bundle.policy).map_err(|error| Refused::Invalid(format!("policy: {error}")))?;
         let newest = self.policies(site).await?.first().map_or(0, |record| record.version);
         if bundle.version <= newest {
             return Err(Refused::Invalid(format!(
@@ -216,40 +216,19 @@ fn parse_record(text: &str) -> Option<(PolicyRecord, Value)> {
     ))
 }
 
-/// The rate limits of a policy: rule, limit, window and the seconds that a client stays limited.
-fn rates_of(policy: &Value) -> Result<Value, String> {
-    let mut rates = serde_json::Map::new();
-    for rule in policy["rateLimits"].as_array().into_iter().flatten().take(1_000) {
-        let id = rule["id"].as_str().ok_or("rateLimits: each has an id")?;
-        let limit = rule["limit"].as_u64().ok_or_else(|| format!("rateLimits: {id}: limit"))?;
-        let window = seconds(&rule["window"]).ok_or_else(|| format!("rateLimits: {id}: window"))?;
-        if !matches!(window, 60 | 600 | 3_600) {
-            return Err(format!("rateLimits: {id}: a window is 1m, 10m or 1h"));
-        }
-        let lasts = if rule["for"].is_null() { Some(600) } else { seconds(&rule["for"]) };
-        let lasts = lasts.ok_or_else(|| format!("rateLimits: {id}: for"))?;
+/// The rate limits of a policy: rule, limit, window and the seconds that a client stays limited. Reads and loads the whole of
+/// the policy by the agent's own code, so that nothing is stored that agents would refuse.
+fn rates_of(policy: &str) -> Result<Value, Broken> {
+    let canonical = Canonical::read(policy.as_bytes())?;
+    Policy::load(&canonical)?;
+    let rate = |rule: &RateLimit| {
+        let seconds = rule.hold.unwrap_or(rule.window).clamp(1, 86_400);
         let rate =
-            serde_json::json!({ "limit": limit, "minutes": window / 60, "seconds": lasts.clamp(1, 86_400) });
-        rates.insert(id.to_owned(), rate);
-    }
-    Ok(Value::Object(rates))
-}
-
-/// `90`, `"90s"`, `"1m"`, `"1h"` or `"1d"` in seconds.
-fn seconds(value: &Value) -> Option<u64> {
-    if let Some(number) = value.as_u64() {
-        return Some(number);
-    }
-    let text = value.as_str()?;
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let factor = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return None,
+            serde_json::json!({ "limit": rule.limit, "minutes": rule.window / 60, "seconds": seconds });
+        (rule.id.clone(), rate)
     };
-    number.parse::<u64>().ok()?.checked_mul(factor)
+    // What only says what it would do counts nobody towards a flag.
+    Ok(Value::Object(canonical.rate_limits.iter().filter(|rule| !rule.dry_run).map(rate).collect()))
 }
 
 fn pack(text: &str) -> std::io::Result<String> {
@@ -271,37 +250,29 @@ mod tests {
 
     #[test]
     fn rate_limits_are_read_from_a_policy() {
-        let policy = serde_json::json!({ "rateLimits": [
-            { "id": "login", "limit": 100, "window": "1m", "for": "10m" },
-            { "id": "search", "limit": 5, "window": 600 },
-        ]});
-        let rates = rates_of(&policy).unwrap();
-        assert_eq!(rates["login"], serde_json::json!({ "limit": 100, "minutes": 1, "seconds": 600 }));
-        assert_eq!(rates["search"], serde_json::json!({ "limit": 5, "minutes": 10, "seconds": 600 }));
-        assert!(
-            rates_of(&serde_json::json!({ "rateLimits": [{ "id": "x", "limit": 1, "window": "7m" }] }))
-                .is_err()
-        );
-        assert_eq!(rates_of(&serde_json::json!({})).unwrap(), serde_json::json!({}));
+        let policy =
+            |limits: &str| format!(r#"{{"picket":1,"name":"t","version":1,"rateLimits":[{limits}]}}"#);
+        let rule = |id: &str, more: &str| {
+            format!(
+                r#"{{"id":"{id}","when":{{"all":[]}},"limit":5,"key":["client"],"then":["block"]{more}}}"#
+            )
+        };
+        let rates = rates_of(&policy(&format!(
+            "{},{},{}",
+            rule("login", r#","window":60,"for":600"#),
+            rule("search", r#","window":3600"#),
+            rule("trial", r#","window":60,"dryRun":true"#),
+        )))
+        .unwrap();
+        assert_eq!(rates["login"], serde_json::json!({ "limit": 5, "minutes": 1, "seconds": 600 }));
+        assert_eq!(rates["search"], serde_json::json!({ "limit": 5, "minutes": 60, "seconds": 3_600 }));
+        assert_eq!(rates.as_object().unwrap().len(), 2);
+        assert!(rates_of(&policy(&rule("x", r#","window":420"#))).is_err());
     }
 
     #[test]
     fn a_bundle_is_unpacked_as_it_was_packed() {
         let text = "x".repeat(100_000);
         assert_eq!(unpack(&pack(&text).unwrap()).unwrap(), text);
-    }
-
-    #[test]
-    fn durations_are_read() {
-        for (text, expected) in [
-            ("\"1m\"", Some(60)),
-            ("90", Some(90)),
-            ("\"1h\"", Some(3_600)),
-            ("\"m\"", None),
-            ("\"é\"", None),
-            ("\"\"", None),
-        ] {
-            assert_eq!(seconds(&serde_json::from_str(text).unwrap()), expected, "{text}");
-        }
     }
 }

@@ -109,12 +109,13 @@ impl<S: Store> Engine<S> {
         if span.to <= span.from || span.to - span.from > limits::SEARCH_DAYS * 86_400 || span.step < 60 {
             return Err(Refused::Invalid("a span is at most 7 days, a step at least 60 seconds".to_owned()));
         }
+        let now = self.now();
         let (first, last) = (span.from / 60, (span.to - 1) / 60);
         let mut series = Series::new();
         for day in day_of(first)..=day_of(last) {
             let (from, to) = (minute_text(first), format!("{}\u{7f}", minute_text(last)));
             let items = self.store.query(Query::between(site.series(day), from, to, usize::MAX)).await?;
-            for item in &items {
+            for item in items.iter().filter(|item| is_kept(item, now)) {
                 let mut parts = item.key.sk.split('#');
                 let (Some(minute), Some(signal)) = (parts.next(), parts.next()) else { continue };
                 let Ok(minute) = minute.parse::<u64>() else { continue };
@@ -152,6 +153,7 @@ impl<S: Store> Engine<S> {
             to.clone_from(cursor);
         }
         from.push(' ');
+        let now = self.now();
         let mut page = Page::default();
         let mut scanned = 0;
         let millis =
@@ -169,7 +171,7 @@ impl<S: Store> Engine<S> {
                     }
                     scanned += 1;
                     to.clone_from(&item.key.sk);
-                    if let Some(event) = matching(item, search) {
+                    if let Some(event) = is_kept(item, now).then(|| matching(item, search)).flatten() {
                         page.events.push(event);
                     }
                     if page.events.len() == limit || scanned == limits::SCANNED {
@@ -193,7 +195,7 @@ impl<S: Store> Engine<S> {
         let items = self.store.query(Query::prefix(site.fleet(), "", 100_000)).await?;
         let missing = self.missing_batches(site).await?;
         let mut functions: BTreeMap<(String, String), Function> = BTreeMap::new();
-        for item in &items {
+        for item in items.iter().filter(|item| is_kept(item, self.now())) {
             let text = |name: &str| item.get_text(name).to_owned();
             let number = |name: &str| item.get_text(name).parse().unwrap_or(0);
             let place = (text("function"), text("functionVersion"));
@@ -264,6 +266,11 @@ impl<S: Store> Engine<S> {
         };
         Ok(items.iter().map(record).collect())
     }
+}
+
+/// Whether an item's time is not over: a store may delete it days later, and nobody is to see it until then.
+fn is_kept(item: &Item, now: u64) -> bool {
+    item.expires.is_none_or(|expires| expires > now)
 }
 
 /// The request, if it is one of those looked for.

@@ -394,8 +394,10 @@ async fn policies_are_signed_newer_each_time_and_served_to_their_functions() {
     let desk = desk().await;
     let admin = desk.token(Role::Admin).await;
     let path = "/v1/admin/policies";
-    let policy =
-        json!({ "picket": 1, "rateLimits": [{ "id": "login", "limit": 3, "window": "1m", "for": "10m" }] });
+    let policy = compiled(
+        &json!([{ "id": "login", "limit": 3, "window": "1m", "for": "10m", "key": ["client"], "then": ["block"],
+        "when": { "field": "path", "like": "/login*" } }]),
+    );
     assert_eq!(desk.get("/v1/policy", "have=0&function=shop").await.0, StatusCode::NOT_FOUND);
     let good = desk.bundle(5, &policy);
     let upload = |bundle: &Bundle| serde_json::to_value(bundle).expect("JSON");
@@ -434,6 +436,72 @@ async fn policies_are_signed_newer_each_time_and_served_to_their_functions() {
         flagged.push(reply["delta"]["set"].as_array().map_or(0, Vec::len));
     }
     assert_eq!(flagged, [0, 0, 0, 1]);
+}
+
+/// A policy with these rate limits, as `picket policy build` writes it.
+fn compiled(rate_limits: &Value) -> Value {
+    let document =
+        json!({ "picket": 1, "name": "shop", "version": 1, "mode": "block", "rateLimits": rate_limits });
+    let document = serde_json::from_value(document).expect("a document");
+    let canonical =
+        picket_policy::compile::compile(&document, &picket_policy::compile::no_files).expect("a policy");
+    serde_json::to_value(canonical).expect("JSON")
+}
+
+#[tokio::test]
+async fn a_policy_that_agents_would_refuse_is_refused_with_its_place_and_not_stored() {
+    let desk = desk().await;
+    let admin = desk.token(Role::Admin).await;
+    let good =
+        compiled(&json!([{ "id": "login", "limit": 3, "window": "1m", "key": ["client"], "then": ["block"],
+        "when": { "field": "path", "like": "/login*" } }]));
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut policy = good.clone();
+        change(&mut policy);
+        policy
+    };
+    let table = [
+        (with(&|policy| policy["rateLimits"][0]["window"] = json!(420)), "login"),
+        (with(&|policy| policy["rateLimits"][0]["key"] = json!([])), "login"),
+        (with(&|policy| policy["colour"] = json!("red")), "colour"),
+        (with(&|policy| policy["picket"] = json!(99)), "its format is 99"),
+        (json!("mode: block"), "picket policy build"),
+    ];
+    for (policy, told) in table {
+        let bundle = serde_json::to_value(desk.bundle(5, &policy)).expect("JSON");
+        let (status, answer) = desk.admin(&admin, "POST", "/v1/admin/policies", &bundle).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{policy}");
+        let error = answer["error"].as_str().expect("an error");
+        assert!(error.starts_with("policy: ") && error.contains(told), "{error}");
+    }
+    let (_, history) = desk.admin(&admin, "GET", "/v1/admin/policies", &Value::Null).await;
+    assert_eq!(history["policies"], json!([]));
+    let bundle = serde_json::to_value(desk.bundle(5, &good)).expect("JSON");
+    assert_eq!(desk.admin(&admin, "POST", "/v1/admin/policies", &bundle).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn behind_a_stage_every_path_is_the_same() {
+    let desk = desk().await;
+    let observer = desk.token(Role::Observer).await;
+    for stage in ["", "/prod", "/a/b"] {
+        assert_eq!(
+            desk.admin(&observer, "GET", &format!("{stage}/v1/admin/fleet"), &Value::Null).await.0,
+            StatusCode::OK
+        );
+        let health = Request::get(format!("{stage}/healthz")).body(Body::empty()).expect("a request");
+        assert_eq!(desk.ask(health).await.0, StatusCode::OK, "{stage}");
+        // An agent signs the path without its stage, whatever stands before it on the way.
+        let body = bytes(&batch("e1", 1 + stage.len() as u64));
+        let header = signature(&desk.secret, "POST", "/v1/batches", "", NOW, &body);
+        let request = Request::post(format!("{stage}/v1/batches")).header("picket-signature", header);
+        let (status, reply) = desk.ask(request.body(Body::from(body)).expect("a request")).await;
+        assert_eq!((status, reply["ack"].as_str()), (StatusCode::OK, Some("counted")), "{stage}");
+    }
+    // A role is asked for behind a stage, too.
+    let flag = json!({ "client": "198.51.100.7", "seconds": 60, "why": "x" });
+    let asked = desk.admin(&observer, "POST", "/prod/v1/admin/flags", &flag).await.0;
+    assert_eq!(asked, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]

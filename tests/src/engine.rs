@@ -74,6 +74,11 @@ fn command(kept: &Kept, arguments: &[&str]) -> Result<Command, String> {
     Ok(command)
 }
 
+fn free_address() -> Result<String, String> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string())?;
+    listener.local_addr().map(|address| address.to_string()).map_err(|error| error.to_string())
+}
+
 impl Engine {
     /// Starts one for the first time, on a free port.
     ///
@@ -88,11 +93,7 @@ impl Engine {
                 return Err(String::from_utf8_lossy(&made.stderr).into_owned());
             }
         }
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|listener| listener.local_addr())
-            .map_err(|error| error.to_string())?
-            .port();
-        let address = format!("127.0.0.1:{port}");
+        let address = free_address()?;
         let mut child = Self::spawn(&kept, &address, Stdio::piped())?;
         let mut line = String::new();
         if let Some(out) = child.stdout.take() {
@@ -106,6 +107,17 @@ impl Engine {
         let engine = Self { child, kept, address, secret, token };
         engine.wait()?;
         Ok(engine)
+    }
+
+    /// Starts one over what another has kept, with the secret and the token that were printed then.
+    ///
+    /// # Errors
+    /// Why it does not start.
+    pub fn over(kept: Kept, secret: Secret, token: String) -> Result<Self, String> {
+        let address = free_address()?;
+        let child = Self::spawn(&kept, &address, Stdio::null())?;
+        let engine = Self { child, kept, address, secret, token };
+        engine.wait().map(|()| engine)
     }
 
     fn spawn(kept: &Kept, address: &str, stdout: Stdio) -> Result<Child, String> {

@@ -220,7 +220,10 @@ async fn set_flag<S: Store>(State(engine): In<S>, parts: Parts, request: Request
         let wanted = Wanted { until, why: new.why, by: who.id, ..Wanted::default() };
         match engine.change_flag(&who.site, &new.client, &wanted).await? {
             Changed::Now(version) => Ok(json!({ "version": version })),
-            Changed::Already | Changed::Stopped(_) => Ok(done()),
+            Changed::Already => Ok(done()),
+            Changed::Stopped(flagged) => Err(Refused::Invalid(format!(
+                "{flagged} clients are flagged already, as many as there may be"
+            ))),
         }
     })
     .await

@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use picket_cloud_protocol::path_without_stage;
 use serde_json::json;
+use tower::ServiceExt as _;
 
 use crate::engine::{Engine, Refused};
 use crate::store::{Key, Store};
@@ -22,15 +24,30 @@ pub use serve::serve;
 /// What handlers share.
 pub(crate) type Shared<S> = Arc<Engine<S>>;
 
-/// All of the engine's paths.
+/// All of the engine's paths, also behind a stage of API Gateway or the prefix of a proxy in front.
 pub fn router<S: Store>(engine: Shared<S>) -> Router {
-    Router::new()
+    let paths = Router::new()
         .route("/healthz", get(health::<S>))
         .route("/metrics", get(metrics::<S>))
         .merge(agent::routes())
         .merge(admin::routes())
         .fallback(|| async { Refused::NotFound })
-        .with_state(engine)
+        .with_state(engine);
+    Router::new().fallback_service(paths.map_request(without_stage as fn(Request) -> Request))
+}
+
+/// The request with its path as it is routed, and signed, without what stands before `/v1/`.
+fn without_stage(mut request: Request) -> Request {
+    let own = path_without_stage(request.uri().path());
+    let own = ["/healthz", "/metrics"].into_iter().find(|open| own.ends_with(open)).unwrap_or(own);
+    if own != request.uri().path() {
+        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        // Part of a path with the same query is a path and query.
+        if let Ok(uri) = format!("{own}{query}").parse::<Uri>() {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
 }
 
 /// Whether the store answers.
