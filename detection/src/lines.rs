@@ -2,6 +2,8 @@
 
 /// The characters that some stacks cut down to CR and LF when they narrow UTF-16 to bytes: U+560D and U+560A.
 const NARROWED: [&[u8]; 2] = [b"\xe5\x98\x8a", b"\xe5\x98\x8d"];
+/// U+010D and U+010A side by side, which are narrowed to CR and LF as well; alone, the first is a letter of Czech.
+const NARROWED_PAIR: &[u8] = b"\xc4\x8d\xc4\x8a";
 
 /// A line that starts after a break.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +54,7 @@ fn break_len(rest: &[u8]) -> Option<usize> {
     match rest.first()? {
         b'\r' | b'\n' => Some(1),
         0xe5 => NARROWED.iter().any(|mark| rest.starts_with(mark)).then_some(3),
+        0xc4 => rest.starts_with(NARROWED_PAIR).then_some(NARROWED_PAIR.len()),
         _ => None,
     }
 }
@@ -61,6 +64,7 @@ pub(crate) fn has_break(bytes: &[u8]) -> bool {
     memchr::memchr2(b'\r', b'\n', bytes).is_some()
         || memchr::memmem::find(bytes, b"\xe5\x98")
             .is_some_and(|at| bytes.get(at..).and_then(break_len).is_some())
+        || memchr::memmem::find(bytes, NARROWED_PAIR).is_some()
 }
 
 /// Whether a value is the whole head of a message, as mail services hand it on: every one of its first lines is a field or

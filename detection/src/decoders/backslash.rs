@@ -1,12 +1,16 @@
 //! `\u0041`, `\u{41}`, `\x41`, `\101` and the one-letter escapes beside them, as JSON, JavaScript and C have them.
 //!
-//! A text with one-letter escapes alone is left as it is: Windows paths and regular expressions are full of them.
+//! A text with one-letter escapes alone is left as it is: Windows paths and regular expressions are full of them. Only `\r\n`
+//! in a short text is undone.
 
 use super::{Decoding, Pieces, View, hex_number, push_char};
 use crate::{Class, Decoder};
 
 pub(super) static DECODING: Decoding =
     Decoding { decoder: Decoder::Backslash, wants: |view| view.seen.classes.has(Class::Backslash), run };
+
+/// A text from this length on may show how lines end.
+const SHORT: usize = 256;
 
 /// The code of a numeric escape after its backslash, and how many bytes it takes.
 fn numeric(rest: &[u8]) -> Option<(u32, usize)> {
@@ -36,7 +40,8 @@ fn numeric(rest: &[u8]) -> Option<(u32, usize)> {
 
 fn run(view: &View<'_>, pieces: &mut Pieces) {
     pieces.piece(|out| {
-        let mut changed = false;
+        // A carriage return and a line feed side by side are the break of a protocol, not a path or a pattern.
+        let mut changed = view.bytes.len() < SHORT && memchr::memmem::find(view.bytes, b"\\r\\n").is_some();
         let mut rest = view.bytes;
         while let Some(at) = memchr::memchr(b'\\', rest) {
             let (before, tail) = rest.split_at(at);

@@ -67,13 +67,15 @@ static CODE: Fact = Fact::new("a document of code", FactKind::Doubt, 120);
 static SCRIPT: Fact = Fact::new("what stands before is a command line too", FactKind::Doubt, 80);
 static LINE: Fact = Fact::new("what stands before is a command line too, in a single line", FactKind::Doubt, 5);
 static LIST: Fact = Fact::new("looks like a list of names", FactKind::Doubt, 90);
+static OPTION: Fact = Fact::new("an option by which a program runs another", FactKind::Structure, 100);
 static IDLE: Fact = Fact::new("a filter that is given nothing of the machine to read", FactKind::Doubt, 50);
 static TOLD: Fact = Fact::new("a command without effect in a sentence", FactKind::Doubt, 50);
 static QUOTED_CODE: Fact = Fact::new("inline code in a text", FactKind::Doubt, 80);
 
 fn gate(input: &Input<'_>) -> bool {
     input.bytes.len() >= 3
-        && (input.classes.any(&[Class::Semicolon, Class::Pipe, Class::Ampersand, Class::Backtick, Class::Newline, Class::Backslash])
+        && (matches!(input.bytes, [b'-', b'o' | b'O' | b'-', ..] | [b'e', b'x', b't', b':', ..])
+            || input.classes.any(&[Class::Semicolon, Class::Pipe, Class::Ampersand, Class::Backtick, Class::Newline, Class::Backslash])
             || (input.classes.has(Class::Brace) && input.classes.any(&[Class::Mark, Class::Paren]))
             || (input.classes.has(Class::Dollar) && input.classes.any(&[Class::Paren, Class::Brace]))
             || (input.classes.any(&[Class::Space, Class::Slash, Class::Brace]) && may_start(input.bytes)))
@@ -103,6 +105,10 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     let bytes = input.bytes;
     if matches!(input.place, Place::FileContent | Place::Body) && input.classes.has(Class::Control) {
         // Not a text.
+        return;
+    }
+    if hands_on_a_command(bytes) {
+        sink.report(0..bytes.len(), &[&OPTION]);
         return;
     }
     // Looking around costs a pass over the value, so it is done once and only where a command was found.
@@ -146,6 +152,17 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
             judge(input, &around, from, at, entrance, sink);
         }
     }
+}
+
+/// Whether a value begins with an option, or the address of a transport, by which a known program runs what stands behind it.
+fn hands_on_a_command(bytes: &[u8]) -> bool {
+    const OPTIONS: &[&[u8]] = &[
+        b"-oproxycommand=", b"-olocalcommand=", b"--upload-pack=", b"--receive-pack=", b"--use-askpass=", b"--gpu-launcher=", b"--renderer-cmd-prefix=", b"--checkpoint-action=exec",
+        b"--to-command=", b"--use-compress-program=", b"--rsh=", b"--rsh-command=", b"--open-files-in-pager=", b"ext::sh ", b"ext::bash ",
+    ];
+    matches!(bytes.first(), Some(b'-' | b'e'))
+        && bytes.len() < 512
+        && OPTIONS.iter().any(|option| bytes.len() > option.len() && bytes.get(..option.len()).is_some_and(|head| head.eq_ignore_ascii_case(option)))
 }
 
 /// Where a command line would begin: behind a quote that nothing closes, the prompt of a shell, or the name of an option

@@ -78,6 +78,11 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     if is_pickle(bytes) {
         sink.report(whole.clone(), &[&PICKLE]);
     }
+    // What base64 makes of a binary pickle is no text, so no decoder hands it on.
+    let texts: [&[u8]; 4] = [b"gAN", b"gAS", b"gAV", b"gAJ"];
+    if bytes.len() > 16 && texts.iter().any(|magic| bytes.starts_with(magic)) && is_pickle(&undo_base64(bytes)) {
+        sink.report(whole.clone(), &[&PICKLE]);
+    }
     yaml(input, sink);
     if let Some(at) = memchr::memmem::find(bytes, b"_$$ND_FUNC$$_") {
         sink.report(at..bytes.len(), &[&NODE]);
@@ -111,6 +116,29 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     {
         doubt::report(input, sink, at..bytes.len().min(at + 80), &[&JAVA_XML]);
     }
+}
+
+/// The first bytes of what base64 or base64url stands for.
+fn undo_base64(bytes: &[u8]) -> Vec<u8> {
+    const LONGEST: usize = 2048;
+    let (mut out, mut bits, mut count) = (Vec::new(), 0_u32, 0);
+    for &byte in bytes.iter().take(LONGEST) {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' | b' ' => 62,
+            b'/' | b'_' => 63,
+            _ => break,
+        };
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count & 0xff) as u8);
+        }
+    }
+    out
 }
 
 const fn is_base64(byte: u8) -> bool {

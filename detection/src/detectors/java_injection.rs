@@ -49,7 +49,7 @@ const WHOLE_PACKAGES: &[&[u8]] = &[b"com.opensymphony.xwork2", b"com.sun.org.apa
 const DANGEROUS: &[&[u8]] = &[
     b"java.lang.runtime", b"java.lang.processbuilder", b"java.lang.processimpl", b"javax.script.scriptenginemanager", b"java.lang.reflect.", b"java.net.urlclassloader", b"java.rmi.",
     b"javax.naming.initialcontext", b"java.beans.xmldecoder", b"java.io.fileoutputstream", b"bsh.interpreter", b"groovy.lang.groovyshell", b"freemarker.template.utility", b"com.opensymphony.xwork2",
-    b"ognl.ognlcontext", b"com.sun.rowset.jdbcrowsetimpl", b"org.apache.commons.io.ioutils", b"java.lang.system", b"jdk.jshell", b"sun.misc.unsafe", b"xsltc.trax.templatesimpl", b".util.runtimeutil",
+    b"ognl.ognlcontext", b"com.sun.rowset.jdbcrowsetimpl", b"org.apache.commons.io.ioutils", b"java.lang.system", b"jdk.jshell", b"sun.misc.unsafe", b"classpathxmlapplicationcontext", b"filesystemxmlapplicationcontext", b"xsltc.trax.templatesimpl", b".util.runtimeutil",
 ];
 
 const GADGETS: &[&[u8]] = &[

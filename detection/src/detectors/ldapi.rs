@@ -58,10 +58,19 @@ fn gate(input: &Input<'_>) -> bool {
 
 fn run(input: &Input<'_>, _scratch: &mut Scratch, sink: &mut Sink<'_>) {
     let bytes = input.bytes;
+    presence(bytes, sink);
     signs(bytes, sink);
     matching_rule(bytes, sink);
     breakout(bytes, sink);
     whole(bytes, sink);
+}
+
+/// `(objectClass=*)` and nothing else: every entry that has the attribute.
+fn presence(bytes: &[u8], sink: &mut Sink<'_>) {
+    let inner = bytes.trim_ascii().strip_prefix(b"(").and_then(|text| text.strip_suffix(b"=*)"));
+    if inner.is_some_and(|name| ATTRIBUTES.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))) {
+        sink.report(0..bytes.len(), &[&FILTER]);
+    }
 }
 
 /// A value of nothing but `*`, parentheses and operators.
@@ -134,6 +143,9 @@ fn opened(bytes: &[u8], at: usize) -> Option<Opened> {
     Some(Opened { end: sign + 1 + value.len(), operators, wildcard: value.contains(&b'*'), known })
 }
 
+/// Assertions behind the first that are read.
+const FOLLOWING: usize = 4;
+
 /// A parenthesis that nothing in the value opened, and another assertion behind it.
 fn breakout(bytes: &[u8], sink: &mut Sink<'_>) {
     let mut depth = 0_usize;
@@ -146,7 +158,21 @@ fn breakout(bytes: &[u8], sink: &mut Sink<'_>) {
                 while bytes.get(next) == Some(&b')') {
                     next = skip_space(bytes, next + 1);
                 }
-                if let Some(opened) = opened(bytes, next) {
+                if let Some(mut opened) = opened(bytes, next) {
+                    // What follows the first assertion may be what joins it: `x)(a=b)(|(c=*`.
+                    for _ in 0..FOLLOWING {
+                        let mut after = opened.end;
+                        while bytes.get(after) == Some(&b')') {
+                            after = skip_space(bytes, after + 1);
+                        }
+                        let Some(more) = self::opened(bytes, after) else { break };
+                        opened = Opened {
+                            end: more.end,
+                            operators: opened.operators + more.operators,
+                            wildcard: opened.wildcard || more.wildcard,
+                            known: opened.known || more.known,
+                        };
+                    }
                     let mut facts: [&'static Fact; 4] = [&CLOSES; 4];
                     let mut used = 1;
                     let wildcard = opened.wildcard || bytes.get(..at).is_some_and(|head| head.ends_with(b"*"));
@@ -178,6 +204,15 @@ fn whole(bytes: &[u8], sink: &mut Sink<'_>) {
         let Some(first) = opened(bytes, at) else { continue };
         // `*(|(mail=*))`: the wildcard stands for the host's value, the filter for nothing that could be typed.
         if first.operators > 0 && bytes.get(..at).is_some_and(|head| head.trim_ascii() == b"*") {
+            sink.report(at..first.end, &[&FILTER]);
+            return;
+        }
+        // `(|(cn=*))`: one assertion under an operator is a filter as well where it is all that the value is.
+        let rest = bytes.get(first.end..).unwrap_or_default();
+        let all = bytes.get(..at).is_some_and(|head| head.trim_ascii().is_empty())
+            && !rest.is_empty()
+            && rest.iter().all(|byte| *byte == b')' || byte.is_ascii_whitespace());
+        if first.operators > 0 && all && first.wildcard && first.known {
             sink.report(at..first.end, &[&FILTER]);
             return;
         }

@@ -65,7 +65,8 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
             }
             None => continue,
         }
-        facts.add_if(text, &FORWARDED);
+        // No message that somebody passes on begins with a line break and a command.
+        facts.add_if(text && line.at > 0, &FORWARDED);
         facts.with(|facts| sink.report(line.at..line.start + line.text.len(), facts));
     }
 }

@@ -179,6 +179,10 @@ fn operators(bytes: &[u8], sink: &mut Sink<'_>) {
                 sink.report(at..end, &[&CLAUSE]);
                 return;
             }
+            if before == b"{" && !code && is_vacuous(value) {
+                sink.report(at..end, &[&BARE_OPERATOR]);
+                return;
+            }
             if before.ends_with(b"{") {
                 sink.report(at..end, &[&CLAUSE_WITHIN]);
             }
@@ -193,6 +197,15 @@ fn operators(bytes: &[u8], sink: &mut Sink<'_>) {
             return;
         }
     }
+}
+
+/// Whether a comparison with such an operand, without a field, holds for whatever the host compares.
+fn is_vacuous(operand: &[u8]) -> bool {
+    const EMPTY: &[&[u8]] =
+        &[b"null", b"true", b"undefined", b"\"\"", b"''", b"[]", b"\".*\"", b"\"^\"", b"\"^.*\"", b"'.*'", b"\".+\"", b"[\"\"]"];
+    EMPTY.iter().any(|empty| {
+        operand.strip_prefix(*empty).is_some_and(|rest| rest.trim_ascii_start().starts_with(b"}"))
+    })
 }
 
 /// JavaScript that leaves the string or number it was put into.

@@ -140,9 +140,10 @@ fn judge_field(input: &Input<'_>, line: &Line<'_>, single: bool, many: bool, sin
         facts.add(if many || is_mail_head(input.bytes) { &TEXT_FIELD } else { &RESPONSE_FIELD });
     } else {
         facts.add(&OTHER_FIELD);
-        let hyphenated = name.contains(&b'-') && name.iter().filter(|byte| byte.is_ascii_alphabetic()).count() > 4;
+        let own = name.get(..2).is_some_and(|head| head.eq_ignore_ascii_case(b"x-"));
+        let hyphenated = name.contains(&b'-') && (own || name.iter().filter(|byte| byte.is_ascii_alphabetic()).count() > 4);
         facts.add_if(!hyphenated && is_plain_header(input) && !value.is_empty() && name.len() > 3, &IN_HEADER);
-        facts.add_if(hyphenated && single && !value.is_empty() && input.bytes.len() < 256, &HYPHENATED);
+        facts.add_if(hyphenated && single && !value.is_empty() && (input.bytes.len() < 256 || line.at == 0), &HYPHENATED);
     }
     facts.add_if(line.disguised, &DISGUISED);
     facts.add_if(many, &DOCUMENT);

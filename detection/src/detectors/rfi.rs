@@ -55,7 +55,7 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     let skip = input.bytes.iter().take_while(|byte| matches!(byte, b' ' | b'=' | b'"' | b'\'' | b'\n')).count();
     let value = input.bytes.get(skip..).unwrap_or_default();
     let Some(url) = Url::find(value, 0) else { return };
-    if url.start != 0 || !is(url.scheme, &[b"http", b"https", b"ftp", b"ftps", b"sftp", b"ssh2"]) || header_of_its_own(input) {
+    if url.start != 0 || !is(url.scheme, &[b"http", b"https", b"ftp", b"ftps", b"sftp", b"ssh2", b"smb"]) || header_of_its_own(input) {
         return;
     }
     let rest = value.get(url.end..).unwrap_or_default();

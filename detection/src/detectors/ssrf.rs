@@ -39,6 +39,7 @@ static METADATA: Fact = Fact::new("aimed at a metadata service", FactKind::Struc
 static DISGUISED: Fact = Fact::new("an address in disguise", FactKind::Effect, 60);
 static WHOLE: Fact = Fact::new("the whole value is that URL", FactKind::Structure, 30);
 static WELL_KNOWN_PORT: Fact = Fact::new("a service's own port", FactKind::Structure, 35);
+static ADMINISTRATIVE: Fact = Fact::new("a page by which a service is administered", FactKind::Structure, 35);
 static PROTOCOL: Fact = Fact::new("a scheme that speaks for the attacker", FactKind::Effect, 60);
 static SCHEMELESS: Fact = Fact::new("without a scheme, and with a path", FactKind::Structure, 35);
 static QUOTED: Fact = Fact::new("quoted in a text", FactKind::Doubt, 80);
@@ -100,7 +101,7 @@ fn judge(input: &Input<'_>, url: &Url<'_>, sink: &mut Sink<'_>) {
     let alone = whole && tail.trim_ascii().is_empty();
     let protocol = is(url.scheme, PROTOCOLS) || (wrapped && is(head.strip_suffix(b":").unwrap_or_default(), PROTOCOLS));
     let found = url.reaches(tail);
-    if protocol && whole && (found.is_some() || is(url.scheme, &[b"gopher", b"dict", b"netdoc"]) || wrapped) {
+    if protocol && whole && (found.is_some() || is(url.scheme, &[b"gopher", b"dict", b"netdoc", b"tftp"]) || wrapped) {
         facts.add(&PROTOCOL);
         if found.is_none() {
             facts.add(&INSIDE);
@@ -125,6 +126,8 @@ fn judge(input: &Input<'_>, url: &Url<'_>, sink: &mut Sink<'_>) {
             };
             if low || !plain_web {
                 facts.add(&WELL_KNOWN_PORT);
+            } else if is_administrative(path) {
+                facts.add(&ADMINISTRATIVE);
             }
         }
     }
@@ -138,6 +141,16 @@ fn judge(input: &Input<'_>, url: &Url<'_>, sink: &mut Sink<'_>) {
         facts.add(&TEXT);
     }
     facts.with(|facts| sink.report(url.start..url.end.min(input.bytes.len()), facts));
+}
+
+/// Whether a path begins with what administers a service or tells its insides; nobody is sent back to it.
+fn is_administrative(path: &[u8]) -> bool {
+    const PAGES: &[&[u8]] = &[
+        b"admin", b"administrator", b"manager", b"console", b"jmx-console", b"web-console", b"actuator", b"server-status", b"server-info", b"metrics", b"debug", b"env", b"jolokia",
+        b"phpmyadmin", b"containers", b"_cat", b"_cluster", b"_nodes", b"solr", b"shutdown", b"script", b"heapdump", b"config",
+    ];
+    let first = path.strip_prefix(b"/").unwrap_or(path).split(|byte| matches!(byte, b'/' | b'?' | b'#' | b';')).next().unwrap_or_default();
+    is(first, PAGES)
 }
 
 /// Ports above 1023 on which databases and control planes listen, and nobody's callback does.

@@ -32,7 +32,7 @@ use picket_request::Place;
 
 use crate::{
     Class, Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink,
-    paths::{Fold, Sensitivity, Unit, Walk, sensitivity, sensitivity_above, walk},
+    paths::{Fold, Sensitivity, Unit, Walk, is_system_folder, sensitivity, sensitivity_above, walk},
 };
 
 pub(super) static DETECTOR: Detector =
@@ -195,6 +195,9 @@ fn judge(input: &Input<'_>, path: &[u8], token: &Token, sink: &mut Sink<'_>) {
         Some(Sensitivity::Secret) if whole || target || walked.escapes > 0 || token.odd > 0 => add(&SECRET),
         Some(Sensitivity::Secret) => add(&SECRET_IN_TEXT),
         Some(Sensitivity::System) if walked.escapes > 0 || (whole && !target) => add(&SYSTEM),
+        _ if walked.escapes > 1 && path.windows(3).rposition(|window| window == b"../").is_some_and(|at| is_system_folder(path.get(at + 2..).unwrap_or_default())) => {
+            add(&SYSTEM);
+        }
         _ => {}
     }
     let only_dots = walked.names == 0 && path.len() > 3 && path.iter().filter(|byte| **byte == b'.').count() > 2 && path.iter().all(|byte| matches!(byte, b'.' | b'/' | b';'));

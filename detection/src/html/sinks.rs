@@ -251,7 +251,7 @@ fn note(open: &mut Open, name: &[u8], name_at: &Range<usize>, value: &Range<usiz
         Element::Link | Element::Base if is(b"href") => open.target = value.clone(),
         Element::Animation if is(b"attributename") => open.kind = value.clone(),
         Element::Animation if is(b"to") || is(b"values") || is(b"from") => open.target = value.clone(),
-        Element::Frame if is(b"src") || is(b"data") || is(b"code") || is(b"codebase") => {
+        Element::Frame if is(b"src") || is(b"data") || is(b"code") || is(b"codebase") || is(b"archive") => {
             open.target = value.clone();
         }
         Element::XmlEvents

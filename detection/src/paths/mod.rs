@@ -6,7 +6,7 @@ mod fold;
 mod sensitive;
 
 pub(crate) use fold::{Fold, Unit};
-pub(crate) use sensitive::{Sensitivity, sensitivity, sensitivity_above};
+pub(crate) use sensitive::{Sensitivity, is_system_folder, sensitivity, sensitivity_above};
 
 /// What walking a folded path shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

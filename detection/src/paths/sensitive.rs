@@ -32,6 +32,17 @@ pub(crate) fn sensitivity(path: &[u8]) -> Option<Sensitivity> {
     found.max(rooted(path))
 }
 
+/// Whether a path is a folder of the system as such, which people name and commands list.
+pub(crate) fn is_system_folder(path: &[u8]) -> bool {
+    let Some(rest) = path.strip_prefix(b"/") else { return false };
+    let mut names = rest.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".");
+    let (first, second) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+    let root = is(first, &[b"etc", b"root", b"proc", b"home", b"boot", b"sys"]) && second.is_empty();
+    let below = is(first, &[b"var"]) && is(second, &[b"log", b"www", b"task", b"runtime", b"spool", b"lib"])
+        || is(first, &[b"usr"]) && is(second, &[b"local", b"bin", b"sbin", b"lib"]);
+    root || below && names.next().is_none()
+}
+
 /// The same for what a path reaches after it climbed: far enough up, what follows is absolute.
 pub(crate) fn sensitivity_above(path: &[u8]) -> Option<Sensitivity> {
     let at = path.windows(3).rposition(|window| window == b"../")?;
@@ -286,6 +297,8 @@ fn rooted(path: &[u8]) -> Option<Sensitivity> {
             second,
             &[b"lib", b"run", b"local", b"nm2", b"data", b"logs", b"db", b"backups", b"task", b"runtime"],
         )
+    } else if is(first, &[b"run"]) {
+        is(second, &[b"secrets"]) && !third.is_empty()
     } else if is(first, &[b"root"]) {
         starts(second, &[b"."]) || is_configuration(last)
     } else if is(first, &[b"home", b"users"]) {

@@ -1,7 +1,7 @@
 //! One simple command: its name, whether its arguments are such as it takes, and what it would do.
 
 use crate::{
-    paths::{Sensitivity, sensitivity},
+    paths::{Sensitivity, is_system_folder, sensitivity},
     shell::{
         cmdlet,
         glob::glob,
@@ -454,6 +454,9 @@ impl Arguments {
         }
         self.sensitive =
             self.sensitive.max(sensitivity(slot)).max(slot.strip_prefix(b"@").and_then(sensitivity));
+        if is_system_folder(slot) {
+            self.sensitive = self.sensitive.max(Some(Sensitivity::System));
+        }
         self.runs |= RUNS.iter().any(|known| known.eq_ignore_ascii_case(word))
             || (name == b"find" && word == b"-exec");
         self.executes |= matches!(word, b"-exec" | b"-execdir" | b"-ok" | b"-delete");

@@ -7,6 +7,9 @@ use super::{
     words::{Call, Word},
 };
 
+/// Tokens between `copy` and its `program`.
+const COPIED: usize = 24;
+
 impl Machine<'_> {
     pub(super) fn statement(&mut self, token: Token) -> bool {
         match token.kind {
@@ -209,6 +212,25 @@ impl Machine<'_> {
         } else if is("grant") || is("revoke") {
             let to = matches!(second, Kind::Word(Word::Infix | Word::Where | Word::From));
             (to && names(third), Mode::Lenient)
+        } else if is("copy") {
+            // PostgreSQL hands a table or the answer of a query to a program, or reads from one.
+            let mut rest = ahead;
+            let mut program = false;
+            for _ in 0..COPIED {
+                let token = rest.token();
+                let text = self.text(token);
+                if matches!(token.kind, Kind::End | Kind::Semicolon) {
+                    break;
+                }
+                if text.eq_ignore_ascii_case(b"program") {
+                    program = matches!(rest.peek().kind, Kind::Text { .. });
+                    break;
+                }
+            }
+            if program {
+                self.seen.add(Seen::OUTSIDE);
+            }
+            (program, Mode::Lenient)
         } else if is("load") {
             let data =
                 ["data", "xml"].iter().any(|name| self.text(first).eq_ignore_ascii_case(name.as_bytes()));
