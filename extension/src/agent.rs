@@ -264,9 +264,35 @@ fn harden() {
     let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
     // Where the system refuses, core files are as they were; there is nobody to tell yet.
     rustix::process::setrlimit(rustix::process::Resource::Core, none).ok();
-    std::panic::set_hook(Box::new(|panic| {
-        // The place only: a message may quote what was being read.
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        eprintln!("picket: a fault of ours at {place}; the event goes on without a verdict");
-    }));
+    std::panic::set_hook(Box::new(|panic| eprintln!("{}", told_of(panic))));
+}
+
+/// What is written of a panic: the place only, because a message may quote what was being read.
+fn told_of(panic: &std::panic::PanicHookInfo<'_>) -> String {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    format!("picket: a fault of ours at {place}; the event goes on without a verdict")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_of_a_panic_quotes_nothing_of_the_request() {
+        let (told, usual) = (Arc::new(Mutex::new(Vec::new())), std::panic::take_hook());
+        let written = Arc::clone(&told);
+        std::panic::set_hook(Box::new(move |panic| written.lock().unwrap().push(told_of(panic))));
+        let marker = format!("{}-hunter2", std::process::id());
+        let quoting = [
+            std::panic::catch_unwind(|| panic!("cannot read {marker}")).is_err(),
+            std::panic::catch_unwind(|| marker.parse::<u32>().unwrap()).is_err(),
+            std::panic::catch_unwind(|| marker.as_bytes()[..2 * marker.len()].len()).is_err(),
+        ];
+        std::panic::set_hook(usual);
+        assert_eq!(quoting, [true; 3]);
+        let told = told.lock().unwrap().join("\n");
+        assert!(told.matches("agent.rs").count() >= 3 && !told.contains(&marker), "{told}");
+    }
 }

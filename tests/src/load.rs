@@ -28,18 +28,21 @@ pub struct Load {
     pub p99: f64,
     /// Resident kilobytes of the engine, at even distances of the run.
     pub memory: Vec<u64>,
+    /// Milliseconds of processor time that the engine spent on each batch.
+    pub cpu: f64,
 }
 
 impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} batches in {:.0} s: {:.0} a second, p50 {:.1} ms, p99 {:.1} ms, resident KB {:?}",
+            "{} batches in {:.0} s: {:.0} a second, p50 {:.1} ms, p99 {:.1} ms, {:.2} ms of processor time each, resident KB {:?}",
             self.batches,
             self.seconds,
             self.batches as f64 / self.seconds.max(0.001),
             self.p50,
             self.p99,
+            self.cpu,
             self.memory
         )
     }
@@ -49,6 +52,15 @@ fn resident(id: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+/// Milliseconds of processor time that a process has spent: fields 14 and 15 of its `stat`, in hundredths of a second
+/// (proc(5); the kernel tells user programs 100 ticks a second on every architecture).
+fn spent(id: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    // The name in front may hold anything, but the last parenthesis ends it.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() * 10.0
 }
 
 fn batch(sender: u64, seq: u64) -> Batch {
@@ -85,7 +97,7 @@ fn batch(sender: u64, seq: u64) -> Batch {
 pub fn run(kept: Kept, senders: u64, seconds: u64) -> Result<Load, String> {
     let engine = Engine::first(kept)?;
     let stop = Arc::new(AtomicBool::new(false));
-    let begun = Instant::now();
+    let (begun, before) = (Instant::now(), spent(engine.id()));
     let threads = (0..senders)
         .map(|sender| {
             let reporter = Reporter::new(&engine.secret, engine.address())?;
@@ -114,8 +126,9 @@ pub fn run(kept: Kept, senders: u64, seconds: u64) -> Result<Load, String> {
     for thread in threads {
         waited.extend(thread.join().map_err(|_panicked| "a sender panicked".to_owned())??);
     }
-    let seconds = begun.elapsed().as_secs_f64();
+    let (seconds, cpu) = (begun.elapsed().as_secs_f64(), spent(engine.id()) - before);
     waited.sort_by(f64::total_cmp);
     let at = |share: usize| waited.get(waited.len() * share / 100).copied().unwrap_or(0.0);
-    Ok(Load { batches: waited.len() as u64, seconds, p50: at(50), p99: at(99), memory })
+    let cpu = cpu / (waited.len().max(1) as f64);
+    Ok(Load { batches: waited.len() as u64, seconds, p50: at(50), p99: at(99), memory, cpu })
 }

@@ -188,6 +188,40 @@ fn a_client_that_spreads_over_fifty_environments_is_flagged_and_blocked_by_each(
 }
 
 #[test]
+fn a_client_whose_address_never_leaves_is_counted_and_flagged_under_its_digest() {
+    let folder = std::env::temp_dir().join(format!("picket-fleet-hashed-{}", std::process::id()));
+    let engine = Engine::first(Kept::Folder(folder.clone())).expect("an engine");
+    let cloud = Cloud::start();
+    cloud.keep_secret(serde_json::to_string(&engine.secret).expect("JSON"));
+    let settings =
+        cloud.settings(&[("PICKET_MODE", "block"), ("PICKET_HASH_ADDRESSES", "a key of the owner")]);
+    // Two environments with one key give one client one digest.
+    let mut environments = [Environment::start(&settings), Environment::start(&settings)];
+    let passed = (0..2_000).position(|n| {
+        let blocked = environments[n % 2].is_blocked(ATTACKER, LIKELY);
+        pause(Duration::from_millis(10));
+        blocked
+    });
+    let passed = passed.expect("blocked at last");
+    assert!(passed >= 50, "{passed}: not before the limit");
+    let flag = flags(&engine).remove(0);
+    assert!(flag["client"].as_str().expect("a client").starts_with("hashed:"), "{flag}");
+    assert_eq!(flag["environments"].as_array().expect("a list").len(), 2, "{flag}");
+    assert!(!environments[0].is_blocked("198.51.100.24", LIKELY), "another address has another digest");
+    drop((environments, engine));
+    // The engine's file holds the digests and nothing of the address.
+    let mut kept = 0;
+    for file in std::fs::read_dir(&folder).expect("a folder").flatten() {
+        let bytes = std::fs::read(file.path()).expect("a file");
+        let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        kept += usize::from(holds("hashed:"));
+        assert!(!holds(ATTACKER), "{:?}", file.path());
+    }
+    assert!(kept > 0, "there must be something to look through");
+    std::fs::remove_dir_all(folder).expect("the folder is ours");
+}
+
+#[test]
 fn the_attack_behind_the_one_that_was_reported_is_blocked() {
     let folder = std::env::temp_dir().join(format!("picket-fleet-one-{}", std::process::id()));
     let engine = Engine::first(Kept::Folder(folder.clone())).expect("an engine");

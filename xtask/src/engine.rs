@@ -1,4 +1,5 @@
-//! `cargo xtask engine`: the engine as a Lambda function's `bootstrap`. Knows where it goes; not how it is compiled.
+//! `cargo xtask engine`: the engine as a Lambda function's `bootstrap`, and the engine that other tasks try out. Knows where it goes; not
+//! how it is compiled.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,6 +7,7 @@ use std::path::PathBuf;
 
 use picket_tests::layout;
 
+use crate::command;
 use crate::layer::{Architecture, build};
 
 #[derive(clap::Args)]
@@ -19,6 +21,21 @@ pub(crate) struct Options {
     /// Install missing system packages for the arm64 build (Debian and Ubuntu)
     #[arg(long)]
     install: bool,
+}
+
+/// Builds the engine's program in the profile that this program itself was built in, and makes room for what it will keep.
+///
+/// # Errors
+/// When it cannot be built, or what an earlier run left cannot be removed.
+pub(crate) fn fresh(name: &str) -> Result<PathBuf, String> {
+    let profile: &[&str] = if cfg!(debug_assertions) { &[] } else { &["--release"] };
+    let build = ["build", "--package", "picket-cloud-engine", "--bins"];
+    command::show(command::cargo().args(build).args(profile).current_dir(layout::repository()))?;
+    let folder = layout::target().join(name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
+    Ok(folder)
 }
 
 /// Builds it.

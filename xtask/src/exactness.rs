@@ -1,13 +1,13 @@
-//! `cargo xtask exactness`: the long run of what `tests/tests/engine_exactness.rs` does in short. Knows how to start it; what exact means
-//! is said there.
+//! `cargo xtask exactness`: the long run of what `tests/tests/engine_exactness.rs` does in short, over the engine in the profile that this
+//! program itself was built in. Knows how to start it; what exact means is said there.
 
 use std::time::Duration;
 
 use picket_tests::dynamodb::DynamoDb;
 use picket_tests::engine::Kept;
-use picket_tests::{exactness, layout};
+use picket_tests::exactness;
 
-use crate::{command, setup};
+use crate::{engine, setup};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -27,15 +27,7 @@ pub(crate) struct Options {
 /// # Errors
 /// When counts in the store are not those that were sent.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    command::show(
-        command::cargo()
-            .args(["build", "--package", "picket-cloud-engine", "--bins"])
-            .current_dir(layout::repository()),
-    )?;
-    let folder = layout::target().join("exactness");
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder).map_err(|error| error.to_string())?;
-    }
+    let folder = engine::fresh("exactness")?;
     let server = if options.dynamodb {
         setup::only("dynamodb")?;
         Some(DynamoDb::start()?)

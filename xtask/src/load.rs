@@ -2,9 +2,9 @@
 //! Knows how to start it; what is measured is said in `tests/src/load.rs`.
 
 use picket_tests::engine::Kept;
-use picket_tests::{layout, load};
+use picket_tests::load;
 
-use crate::command;
+use crate::engine;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -21,17 +21,7 @@ pub(crate) struct Options {
 /// # Errors
 /// When the engine refuses an honest batch.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    let profile: &[&str] = if cfg!(debug_assertions) { &[] } else { &["--release"] };
-    command::show(
-        command::cargo()
-            .args(["build", "--package", "picket-cloud-engine", "--bins"])
-            .args(profile)
-            .current_dir(layout::repository()),
-    )?;
-    let folder = layout::target().join("load");
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder).map_err(|error| error.to_string())?;
-    }
+    let folder = engine::fresh("load")?;
     let done = load::run(Kept::Folder(folder), options.senders, options.seconds)?;
     println!("load: {done}");
     Ok(())
