@@ -125,6 +125,8 @@ pub(crate) struct Seen {
     pub(crate) sessions: BTreeSet<(Site, String)>,
     pub(crate) signals: BTreeSet<(Site, String)>,
     pub(crate) functions: BTreeSet<(Site, String)>,
+    /// Where and in which ten minutes it was told last that flagging has stopped.
+    pub(crate) stopped: Option<(Site, String)>,
 }
 
 /// The engine.

@@ -146,12 +146,6 @@ impl<S: Store> Engine<S> {
         if (wanted.until.is_none() && !was_on) || (automatic && wanted.until.is_some() && was_on) {
             return Ok(Changed::Already);
         }
-        if wanted.until.is_some() && !was_on {
-            let in_force = self.flags(site).await?.len() as u64;
-            if in_force >= limits::FLAGS {
-                return Ok(Changed::Stopped(in_force));
-            }
-        }
         let new = version + 1;
         let mut writes = vec![Write::Add(
             Item::new(site.meta()).int("version", 1),
@@ -168,6 +162,12 @@ impl<S: Store> Engine<S> {
                 return Ok(Changed::Stopped(flagged));
             }
             writes.push(Write::Add(Item::new(count).int("n", 1).until(now + 3_600), When::Always));
+        }
+        if wanted.until.is_some() && !was_on {
+            let in_force = self.flags(site).await?.len() as u64;
+            if in_force >= limits::FLAGS {
+                return Ok(Changed::Stopped(in_force));
+            }
         }
         let on = u64::from(wanted.until.is_some());
         let until = wanted.until.unwrap_or(0);

@@ -422,19 +422,26 @@ impl<S: Store> Engine<S> {
     async fn tell_stopped(&self, site: &Site, flagged: u64) -> Result<(), Refused> {
         self.metrics.flagging_stopped();
         let mut key = site.automatic(self.now());
+        // This process has told of it already, so the store need not be asked.
+        let mark = (site.clone(), key.sk.clone());
+        if locked(&self.seen).stopped.as_ref() == Some(&mark) {
+            return Ok(());
+        }
         key.sk.push_str("#told");
-        let mark = Item::new(key).until(self.now() + 3_600);
+        let told = Item::new(key).until(self.now() + 3_600);
         let details = serde_json::json!({ "flagged": flagged, "why": "too many clients were flagged within ten minutes" });
         let mut writes = vec![
-            Write::Put(mark, When::Absent),
+            Write::Put(told, When::Absent),
             Write::Put(self.audit_item(site, ENGINE, "flagging-stopped", &details)?, When::Always),
         ];
         let told = self.notification(site, "flagging-stopped", &details).await?;
         writes.extend(told.map(|item| Write::Put(item, When::Always)));
         match self.store.write(writes).await {
-            Ok(()) | Err(StoreError::Condition(0)) => Ok(()),
-            Err(error) => Err(error.into()),
+            Ok(()) | Err(StoreError::Condition(0)) => {}
+            Err(error) => return Err(error.into()),
         }
+        locked(&self.seen).stopped = Some(mark);
+        Ok(())
     }
 
     /// A signal's own name, while there are not too many of them.

@@ -24,6 +24,9 @@ use picket_cloud_engine::text::base64;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// Threads for what blocks: the store's four readers, and as many for names and files.
+const BLOCKING: usize = 8;
+
 type Failure = Box<dyn Error + Send + Sync>;
 
 /// The cloud engine of Picket.
@@ -106,7 +109,9 @@ fn main() -> ExitCode {
         .with_env_filter(level)
         .with_writer(std::io::stderr)
         .init();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    // Blocking threads serve the store's readers and look up names. Each has memory of its own in the allocator, so there are few.
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING).build();
     let done = runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(run(Cli::parse())));
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,6 +4,7 @@
 //! (`tests/contract.rs`), which is where the meaning of each operation is held.
 
 pub mod dynamo;
+mod fields_json;
 pub mod sqlite;
 
 use std::collections::{BTreeMap, BTreeSet};

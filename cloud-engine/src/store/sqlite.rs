@@ -9,9 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
-use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, oneshot};
 
+use super::fields_json::{decode, encode};
 use super::{Field, Fields, Item, Key, Query, Store, StoreError, When, Write};
 
 /// Transactions that may wait; more are refused as [`StoreError::Busy`].
@@ -332,32 +332,6 @@ fn replace(connection: &Connection, item: &Item) -> Result<(), StoreError> {
         })
         .map(|_rows| ())
         .map_err(failed)
-}
-
-fn encode(fields: &Fields) -> String {
-    let fields = fields.iter().filter_map(|(name, field)| {
-        let value = match field {
-            Field::Int(value) => Value::from(*value),
-            Field::Text(value) => Value::from(value.as_str()),
-            Field::Set(members) if members.is_empty() => return None,
-            Field::Set(members) => Value::from_iter(members.iter().map(String::as_str)),
-        };
-        Some((name.clone(), value))
-    });
-    Value::Object(fields.collect::<Map<_, _>>()).to_string()
-}
-
-fn decode(text: &str) -> Fields {
-    let Ok(Value::Object(fields)) = serde_json::from_str(text) else { return Fields::new() };
-    let field = |value| match value {
-        Value::Number(number) => number.as_i64().map(Field::Int),
-        Value::String(text) => Some(Field::Text(text)),
-        Value::Array(members) => {
-            Some(Field::Set(members.iter().filter_map(|member| member.as_str().map(str::to_owned)).collect()))
-        }
-        _ => None,
-    };
-    fields.into_iter().filter_map(|(name, value)| Some((name, field(value)?))).collect()
 }
 
 impl Store for Sqlite {
