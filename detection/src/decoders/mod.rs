@@ -56,6 +56,11 @@ fn is_binary(bytes: &[u8], seen: Seen) -> bool {
             let control = |b: &&u8| **b < 0x20 && !matches!(**b, b'\t' | b'\n' | b'\r') || **b == 0x7f;
             odd += chunk.valid().as_bytes().iter().filter(control).count() + chunk.invalid().len();
         }
+        if odd * 8 > looked_at {
+            // A text that is overlong from end to end is a text; in data, two such bytes meet by chance.
+            let overlong = |pair: &&[u8]| matches!(pair, [0xc0 | 0xc1, 0x80..=0xbf]);
+            odd = odd.saturating_sub(2 * sample.windows(2).filter(overlong).count());
+        }
     }
     odd * 8 > looked_at
 }

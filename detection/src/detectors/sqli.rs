@@ -433,12 +433,19 @@ impl Case<'_> {
             let changes = self.seen(Seen::STATEMENT.and(Seen::PROCEDURE_CALL));
             let selects = self.seen(Seen::SELECT) && (self.seen(Seen::FROM) || sql);
             facts.add_if(self.whole() && (changes || selects), &WHOLE);
-            let told = self.data && !effects && !self.seen(Seen::CONSTANT_COLUMNS.and(Seen::CATALOGUE));
+            // `select 1` asks whether anybody is there.
+            let asks = self.bytes.trim_ascii().get(6..).is_some_and(|rest| rest.iter().all(|b| b.is_ascii_digit() || *b == b' '));
+            let told = self.data && (!effects && !self.seen(Seen::CONSTANT_COLUMNS.and(Seen::CATALOGUE)) || asks);
             facts.add_if((changes || (selects && sql)) && !told, &SQL_ONLY);
         } else if self.whole() {
             facts.add_if(self.opening == Opening::Expression, &WHOLE_EXPRESSION);
             let sure = Seen::UNION.and(Seen::DELAY).and(Seen::SUBQUERY).and(Seen::ORDERED).and(Seen::STATEMENT);
-            facts.add_if(self.constant() || self.seen(sure), &ALL_OF_IT);
+            // `7;select count(*) from x`
+            let stacked = self.seen(Seen::SELECT)
+                && self.seen(Seen::SEMICOLON)
+                && self.seen(Seen::FROM)
+                && self.seen(Seen::CONSTANT_COLUMNS.and(Seen::STAR));
+            facts.add_if(self.constant() || self.seen(sure) || stacked, &ALL_OF_IT);
         }
     }
 }

@@ -101,7 +101,9 @@ fn judge(input: &Input<'_>, url: &Url<'_>, sink: &mut Sink<'_>) {
     let alone = whole && tail.trim_ascii().is_empty();
     let protocol = is(url.scheme, PROTOCOLS) || (wrapped && is(head.strip_suffix(b":").unwrap_or_default(), PROTOCOLS));
     let found = url.reaches(tail);
-    if protocol && whole && (found.is_some() || is(url.scheme, &[b"gopher", b"dict", b"netdoc", b"tftp"]) || wrapped) {
+    // `jdbc:mysql://localhost:3306/x` says where a program of the sender's keeps its data.
+    let connection = head.eq_ignore_ascii_case(b"jdbc:");
+    if protocol && whole && !connection && (found.is_some() || is(url.scheme, &[b"gopher", b"dict", b"netdoc", b"tftp"]) || wrapped) {
         facts.add(&PROTOCOL);
         if found.is_none() {
             facts.add(&INSIDE);
@@ -124,7 +126,9 @@ fn judge(input: &Input<'_>, url: &Url<'_>, sink: &mut Sink<'_>) {
                 Some(port) => port < 1024 || (is_service(port) && !path.starts_with(b"/auth")),
                 None => root,
             };
-            if low || !plain_web {
+            if connection {
+                // Every database has its own scheme and port.
+            } else if low || !plain_web {
                 facts.add(&WELL_KNOWN_PORT);
             } else if is_administrative(path) {
                 facts.add(&ADMINISTRATIVE);

@@ -258,10 +258,13 @@ fn rooted(path: &[u8]) -> Option<Sensitivity> {
         || (is(first, &[b"usr"])
             && is(second, &[b"local", b"lib", b"libexec", b"pkg", b"ports"])
             && !third.is_empty()
-            && !is(third, &[b"bin", b"sbin", b"lib"]));
+            && !is(third, &[b"bin", b"sbin", b"lib"])
+            && !is_code(last));
     let found = if whole_folder {
         true
-    } else if is(first, &[b"var"]) && third.is_empty() {
+    } else if is(first, &[b"var"])
+        && (third.is_empty() || is(second, &[b"www"]) && !last.contains(&b'.') && !is_configuration(last))
+    {
         false
     } else if is(first, &[b"proc"]) {
         is(
@@ -320,6 +323,19 @@ fn rooted(path: &[u8]) -> Option<Sensitivity> {
 /// Folders in which servers keep configuration and logs.
 static SERVER_FOLDERS: &[&[u8]] =
     &[b"conf", b"etc", b"logs", b"log", b"cpanel", b"security", b"spool", b"pure-ftpd", b"private", b"ports"];
+
+/// Files of libraries: traces and linters name them, and there is nothing in them to read.
+fn is_code(name: &[u8]) -> bool {
+    let extension = name.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+    name.contains(&b'.')
+        && is(
+            extension,
+            &[
+                b"py", b"so", b"rb", b"jar", b"js", b"mjs", b"h", b"hpp", b"a", b"class", b"pm", b"go",
+                b"rs", b"ts",
+            ],
+        )
+}
 
 /// Files that configure or log rather than content.
 fn is_configuration(name: &[u8]) -> bool {

@@ -7,6 +7,8 @@ use super::{
     words::{Call, Word},
 };
 
+/// Modifiers behind a verb.
+const MODIFIERS: usize = 3;
 /// Tokens between `copy` and its `program`.
 const COPIED: usize = 24;
 
@@ -166,7 +168,14 @@ impl Machine<'_> {
     pub(super) fn change(&mut self, text: &[u8], alone: bool) -> bool {
         let is = |name: &str| text.eq_ignore_ascii_case(name.as_bytes());
         let mut ahead = self.lexer;
-        let first = ahead.token();
+        let mut first = ahead.token();
+        // What MySQL lets stand between the verb and its object.
+        let modifiers: &[&[u8]] = &[b"low_priority", b"high_priority", b"delayed", b"quick", b"ignore"];
+        for _ in 0..MODIFIERS {
+            if modifiers.iter().any(|known| self.text(first).eq_ignore_ascii_case(known)) {
+                first = ahead.token();
+            }
+        }
         let names = |kind: Kind| matches!(kind, Kind::Word(_) | Kind::Name | Kind::Variable);
         let object = matches!(
             first.kind,

@@ -227,7 +227,7 @@ pub(crate) fn judge(kind: Kind, body: &[u8]) -> Body {
         | Kind::Razor
         | Kind::Selection
         | Kind::Bracket => {
-            if calls(text) {
+            if calls(text) && !is_looked_up(text) {
                 Body::Call
             } else {
                 Body::Placeholder
@@ -279,6 +279,7 @@ fn is_looked_up(text: &[u8]) -> bool {
     let Some((quote @ (b'"' | b'\''), rest)) = text.split_first() else { return false };
     let Some(end) = memchr::memchr(*quote, rest) else { return false };
     let key = rest.get(..end).unwrap_or_default();
+    const TRANSLATE: &[&[u8]] = &[b"trans(", b"t(", b"translate(", b"format(", b"date(", b"replace("];
     let filter = rest
         .get(end + 1..)
         .unwrap_or_default()
@@ -289,7 +290,8 @@ fn is_looked_up(text: &[u8]) -> bool {
     key.len() > 1
         && key.iter().all(|b| b.is_ascii_alphanumeric() || b"_-. ".contains(b))
         && !filter.is_empty()
-        && filter.iter().all(|b| b.is_ascii_alphabetic() || *b == b'_')
+        && (filter.iter().all(|b| b.is_ascii_alphabetic() || *b == b'_')
+            || filter.ends_with(b")") && TRANSLATE.iter().any(|name| starts_ignore_case(filter, name)))
 }
 
 /// Whether a filter is given a function by its name: `[…]|map('system')`.
