@@ -146,7 +146,8 @@ fn judge_field(input: &Input<'_>, line: &Line<'_>, single: bool, many: bool, sin
         facts.add_if(hyphenated && single && !value.is_empty() && (input.bytes.len() < 256 || line.at == 0), &HYPHENATED);
     }
     facts.add_if(line.disguised, &DISGUISED);
-    facts.add_if(many, &DOCUMENT);
+    // No text begins with a break and a field.
+    facts.add_if(many && line.at > 0, &DOCUMENT);
     facts.with(|facts| sink.report(line.at..line.start + line.text.len(), facts));
 }
 

@@ -51,9 +51,19 @@ const SHARED_NAMES: &[&[u8]] = &[b"sessionid", b"session-id"];
 /// Names that applications also give to harmless things, such as the checkout session of a payment.
 const GENERAL_NAMES: &[&[u8]] = &[b"session_id", b"sessid", b"session", b"sid", b"session-token", b"session_token"];
 
+/// Names that say what they are, whoever gave them: `APPSESSID`, `shop_session_id`. Telemetry has such names as well, so they
+/// count where a page was asked for and the browser says so.
+fn is_session_name(name: &[u8]) -> bool {
+    const ENDS: [&[u8]; 4] = [b"sessid", b"sessionid", b"session_id", b"session-id"];
+    (7..=48).contains(&name.len())
+        && ENDS.iter().any(|end| {
+            name.len().checked_sub(end.len()).filter(|at| *at > 0).and_then(|at| name.get(at..)).is_some_and(|tail| tail.eq_ignore_ascii_case(end))
+        })
+}
+
 fn gate(input: &Input<'_>) -> bool {
     matches!(input.place, Place::Query | Place::Form | Place::Json | Place::Multipart) && !input.bytes.is_empty()
-        && (is_framework(input.name) || SHARED_NAMES.iter().any(|name| input.name.eq_ignore_ascii_case(name)))
+        && (is_framework(input.name) || is_session_name(input.name) || SHARED_NAMES.iter().any(|name| input.name.eq_ignore_ascii_case(name)))
 }
 
 fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
@@ -62,8 +72,9 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         return;
     }
     let shared = SHARED_NAMES.iter().any(|name| input.name.eq_ignore_ascii_case(name));
-    let framework = is_framework(input.name) || shared && is_navigation(input);
-    if !framework && !shared && !GENERAL_NAMES.iter().any(|name| input.name.eq_ignore_ascii_case(name)) {
+    let named = is_session_name(input.name);
+    let framework = is_framework(input.name) || shared && is_navigation(input, true) || named && is_navigation(input, false);
+    if !framework && !shared && !named && !GENERAL_NAMES.iter().any(|name| input.name.eq_ignore_ascii_case(name)) {
         return;
     }
     let name = if framework { &FRAMEWORK } else { &GENERAL };
@@ -86,14 +97,14 @@ fn is_framework(name: &[u8]) -> bool {
 }
 
 /// Whether the request asks for a page, as following a link or sending a form does and a browser's beacon does not;
-/// what no browser sent says nothing of it.
-fn is_navigation(input: &Input<'_>) -> bool {
+/// what no browser sent says nothing of it, and `silent` is what that means.
+fn is_navigation(input: &Input<'_>, silent: bool) -> bool {
     input.place != Place::Json
         && input.request.is_some_and(|request| {
             let accept = request.values().iter().find(|value| {
                 value.place == Place::Header && request.bytes(value.name).eq_ignore_ascii_case(b"accept")
             });
-            accept.is_none_or(|value| contains_ignore_case(request.bytes(value.text), b"text/html"))
+            accept.map_or(silent, |value| contains_ignore_case(request.bytes(value.text), b"text/html"))
         })
 }
 

@@ -50,6 +50,7 @@ use FactKind::{Breakout, Doubt, Effect, Lexical, Structure};
 static QUOTE: Fact = Fact::new("closes the string and goes on", Breakout, 50);
 static OWN_QUOTE: Fact = Fact::new("goes on after a string of its own", Breakout, 20);
 static NUMBER: Fact = Fact::new("goes on after a number", Breakout, 30);
+static LATER_NUMBER: Fact = Fact::new("goes on after a number in the value", Structure, 30);
 static WORD: Fact = Fact::new("goes on after a name", Breakout, 15);
 static FRAGMENT: Fact = Fact::new("begins in the middle of a statement", Breakout, 20);
 static EXPRESSION: Fact = Fact::new("is an expression", Structure, 20);
@@ -280,7 +281,8 @@ impl Case<'_> {
         let prefix = match self.opening {
             Opening::Quote => Some(&QUOTE),
             Opening::OwnQuote => Some(&OWN_QUOTE),
-            Opening::Number | Opening::LaterNumber => Some(&NUMBER),
+            Opening::Number => Some(&NUMBER),
+            Opening::LaterNumber => Some(&LATER_NUMBER),
             Opening::Word => Some(&WORD),
             Opening::Fragment => Some(&FRAGMENT),
             Opening::Expression => Some(&EXPRESSION),
