@@ -53,21 +53,59 @@ pub(crate) fn unless_shown(
     }
 }
 
+/// How a patch begins.
+const HEADS: [&[u8]; 3] = [b"@@ -", b"diff --git ", b"--- a/"];
+/// Bytes of a patch's first line that are read.
+const LONGEST_HEAD: usize = 1024;
+
 /// Whether a value is a patch, as tools for reviews send it: a hunk's head on its first line, or the head of a file.
 pub(crate) fn is_patch(bytes: &[u8]) -> bool {
-    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    if !HEADS.iter().any(|head| bytes.starts_with(head)) {
+        return false;
+    }
+    let head = bytes.get(..bytes.len().min(LONGEST_HEAD)).unwrap_or_default();
+    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let hunk = line.strip_prefix(b"@@ -").is_some_and(|rest| {
         rest.first().is_some_and(u8::is_ascii_digit) && memchr::memmem::find(rest, b" @@").is_some()
     });
-    line.len() < bytes.len()
-        && (hunk || [&b"diff --git "[..], b"--- a/"].iter().any(|head| line.starts_with(head)))
+    line.len() < bytes.len() && (hunk || !line.starts_with(b"@@"))
+}
+
+/// What of a value is shown as code, for those who ask about several places.
+#[derive(Debug)]
+pub(crate) enum Shown {
+    /// All of it.
+    All,
+    /// Nothing.
+    Nothing,
+    /// Some of it.
+    Spans(CodeSpans),
+}
+
+impl Shown {
+    /// What a value shows: code blocks and, in a text of sentences or several lines, inline code.
+    pub(crate) fn of(input: &Input<'_>) -> Self {
+        let shape = input.shape();
+        if is_patch(input.bytes) {
+            Self::All
+        } else if (shape.is_prose() || shape.lines > 3) && memchr::memchr(b'`', input.bytes).is_some() {
+            Self::Spans(CodeSpans::of(input.bytes, true))
+        } else {
+            Self::Nothing
+        }
+    }
+
+    /// Whether an offset stands in what is shown.
+    pub(crate) fn has(&self, bytes: &[u8], at: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::Nothing => false,
+            Self::Spans(spans) => spans.shows(bytes, at),
+        }
+    }
 }
 
 /// Whether an offset stands in a code block or, in a text of sentences or several lines, in inline code.
 pub(crate) fn is_shown(input: &Input<'_>, at: usize) -> bool {
-    let shape = input.shape();
-    is_patch(input.bytes)
-        || (shape.is_prose() || shape.lines > 3)
-            && memchr::memchr(b'`', input.bytes).is_some()
-            && CodeSpans::of(input.bytes, true).shows(input.bytes, at)
+    Shown::of(input).has(input.bytes, at)
 }

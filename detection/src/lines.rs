@@ -71,7 +71,9 @@ pub(crate) fn has_break(bytes: &[u8]) -> bool {
 /// goes on with one, the first line, too. What is smuggled into a header begins with that header's value.
 pub(crate) fn is_mail_head(bytes: &[u8]) -> bool {
     const FEWEST: usize = 4;
-    let first = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    const LONGEST: usize = 1024;
+    let head = bytes.get(..bytes.len().min(LONGEST)).unwrap_or_default();
+    let first = head.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
     let names: &[&[u8]] = &[
         b"received",
         b"from",

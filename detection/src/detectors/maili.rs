@@ -45,13 +45,15 @@ fn gate(input: &Input<'_>) -> bool {
 }
 
 fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
-    let text = input.bytes.len() > 600 || lines(input.bytes).take(11).count() > 10 || is_mail_head(input.bytes);
+    let text = input.bytes.len() > 600 || lines(input.bytes).take(11).count() > 10;
+    let head = is_mail_head(input.bytes);
+    let text = text || head;
     if text && matches!(input.place, Place::FileContent | Place::Body) {
         return;
     }
     for line in lines(input.bytes).take(if text { 32 } else { 11 }) {
         let mut facts = Evidence::default();
-        if !text || !is_mail_head(input.bytes) {
+        if !head {
             facts.add(&BREAK);
         }
         let alone = input.bytes.get(..line.at).unwrap_or_default().trim_ascii().is_empty();

@@ -32,12 +32,12 @@
 //! CWE-89; OWASP Testing Guide WSTG-INPV-05; MySQL, PostgreSQL, SQL Server, Oracle and SQLite reference manuals on
 //! lexical structure and comments.
 
-use std::ops::Range;
+use std::{cell::OnceCell, ops::Range};
 
 use picket_request::Place;
 
 use crate::{
-    Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink, Tier, doubt, limits,
+    Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink, Tier, doubt::Shown, limits,
     sql::{Opening, Run, Seen, Tail, runs, within_prose},
 };
 
@@ -104,6 +104,9 @@ static PROSE: Fact = Fact::new("reads as prose", Doubt, 40);
 /// Length up to which an operator between two quotes is all that a value is about.
 const SHORT: usize = 40;
 
+/// Statements of one text for which is asked whether they are shown.
+const STATEMENTS_SHOWN: u32 = 16;
+
 /// White space, slashes and letters begin nothing by themselves: what words say without any sign is for the anchors.
 fn gate(input: &Input<'_>) -> bool {
     use Class::{
@@ -167,11 +170,17 @@ impl Look<'_, '_> {
         let Self { input, bytes, from, padded, exact } = *self;
         let len = bytes.trim_ascii().len();
         let mut certain = false;
+        let (shown, mut looks) = (OnceCell::new(), STATEMENTS_SHOWN);
         let exhausted = runs(bytes, |run, opening| {
             let mut facts = Facts::default();
             let case = Case { run, opening, bytes, len, padded, data: input.place == Place::Json };
             // A statement in a code block is shown; what leaves a context there is none.
-            if case.stated() && exact && doubt::is_shown(input, from + run.start) {
+            // Each look may read a line, so there are only so many.
+            let asked = case.stated() && exact && looks > 0;
+            looks -= u32::from(asked);
+            if asked
+                && shown.get_or_init(|| Shown::of(input)).has(input.bytes, from + run.start)
+            {
                 sink.report(from + run.start..from + run.end, &[&EMBEDDED]);
                 return true;
             }
