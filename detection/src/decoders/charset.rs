@@ -40,45 +40,89 @@ fn utf16(bytes: &[u8], pieces: &mut Pieces) {
 }
 
 /// `+ADw-` is `<`. Only runs that decode to ASCII count, because a plus stands in front of many harmless words.
+///
+/// A plus is a digit of such a run, too, so that each one may begin another reading of the same bytes. Two that lie a multiple of eight
+/// digits apart read the same units, so what one could not read the other cannot either: every byte is read at most eight times.
 fn utf7(bytes: &[u8], out: &mut Vec<u8>) -> bool {
     let mut changed = false;
-    let mut rest = bytes;
-    while let Some(at) = memchr::memchr(b'+', rest) {
-        let (before, tail) = rest.split_at(at);
-        out.extend_from_slice(before);
-        let tail = tail.get(1..).unwrap_or_default();
-        let count = tail.iter().take_while(|&&b| sextet(b).is_some() && b != b'-' && b != b'_').count();
-        let run = tail.get(..count).unwrap_or_default();
+    let mut at = 0;
+    let mut unreadable = [0; 8];
+    while let Some(plus) = bytes.get(at..).and_then(|rest| memchr::memchr(b'+', rest)) {
+        let first = at + plus + 1;
+        out.extend_from_slice(bytes.get(at..first - 1).unwrap_or_default());
         let start = out.len();
-        // Three sixteen-bit units take eight digits; an ASCII unit begins with nine zero bits.
-        if count >= 3 && run.first() == Some(&b'A') && units(run, out) && is_text(out.get(start..).unwrap_or_default()) {
-            changed = true;
-            let dash = usize::from(tail.get(count) == Some(&b'-'));
-            rest = tail.get(count + dash..).unwrap_or_default();
-        } else {
+        let known = &mut unreadable[first % 8];
+        at = match bytes.get(first) {
+            Some(b'A') if first >= *known => match units(bytes, first, out) {
+                Ok(end) if end - first >= 3 && is_text(out.get(start..).unwrap_or_default()) => {
+                    changed = true;
+                    end + usize::from(bytes.get(end) == Some(&b'-'))
+                }
+                Ok(end) | Err(end) => {
+                    *known = end;
+                    first
+                }
+            },
+            _ => first,
+        };
+        if at == first {
             out.truncate(start);
             out.push(b'+');
-            rest = tail;
         }
     }
-    out.extend_from_slice(rest);
+    out.extend_from_slice(bytes.get(at..).unwrap_or_default());
     changed
 }
 
-fn units(run: &[u8], out: &mut Vec<u8>) -> bool {
+/// Reads sixteen-bit units until the digits end, and gives where that is; an error is where the first unit ends that is no ASCII, or where
+/// the digits end in the middle of one.
+fn units(bytes: &[u8], first: usize, out: &mut Vec<u8>) -> Result<usize, usize> {
     let (mut bits, mut count) = (0_u32, 0_u32);
-    for &digit in run {
-        bits = bits << 6 | u32::from(sextet(digit).unwrap_or(0));
+    let mut at = first;
+    while let Some(&byte) = bytes.get(at)
+        && let Some(digit) = sextet(byte).filter(|_| byte != b'-' && byte != b'_')
+    {
+        at += 1;
+        bits = bits << 6 | u32::from(digit);
         count += 6;
         if count >= 16 {
             count -= 16;
             let unit = bits >> count & 0xffff;
             if unit >= 0x80 {
-                return false;
+                return Err(at);
             }
             push_char(out, unit);
         }
         bits &= 0xffff;
     }
-    bits & ((1 << count) - 1) == 0
+    if bits & ((1 << count) - 1) == 0 { Ok(at) } else { Err(at) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &[u8]) -> Option<Vec<u8>> {
+        let mut out = Vec::new();
+        utf7(text, &mut out).then_some(out)
+    }
+
+    #[test]
+    fn a_run_is_found_wherever_a_plus_begins_it() {
+        assert_eq!(read(b"+ADw-script+AD4-").unwrap(), b"<script>");
+        assert_eq!(read(b"hello+world+ADw-b").unwrap(), b"hello+world<b");
+        assert_eq!(read(b"+AAAAAAAA+ADwAPg-").unwrap_or_default().last(), Some(&b'>'));
+        assert_eq!(read(b"a+Add+Apple+A"), None);
+    }
+
+    #[test]
+    fn what_one_plus_could_not_read_is_not_read_again_from_another() {
+        // Every eighth digit is a plus that reads the same units, and the digits end in the middle of one.
+        let mut text = b"+AD4APgA".repeat(4);
+        text.extend_from_slice(b"+AD4AP/\xff");
+        assert_eq!(read(&text), None);
+        // A run behind it is found all the same.
+        text.extend_from_slice(b" +ADw-");
+        assert!(read(&text).unwrap().ends_with(b" <"));
+    }
 }

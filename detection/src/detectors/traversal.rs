@@ -126,6 +126,27 @@ fn run(input: &Input<'_>, scratch: &mut Scratch, sink: &mut Sink<'_>) {
                 at += plain;
                 continue;
             }
+            // What most paths are made of, and what no spelling before it changes.
+            match rest.first() {
+                Some(b'.') => {
+                    token.dots += u32::from(path.last() == Some(&b'.'));
+                    path.push(b'.');
+                    at += 1;
+                    continue;
+                }
+                Some(b'/' | b'\\') => {
+                    token.separators += 1;
+                    path.push(b'/');
+                    at += 1;
+                    continue;
+                }
+                Some(digit @ (b'2' | b'5')) if !token.eaten && !path.ends_with(b"..") => {
+                    path.push(*digit);
+                    at += 1;
+                    continue;
+                }
+                _ => {}
+            }
             token.literal |= [&b"0x2e"[..], b"0x2f", b"0x5c"].iter().any(|literal| rest.starts_with(literal));
             let fold = if token.literal && rest.starts_with(b"0x") {
                 Fold::literal(rest)
