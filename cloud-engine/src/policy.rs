@@ -250,24 +250,38 @@ mod tests {
 
     #[test]
     fn rate_limits_are_read_from_a_policy() {
-        let policy =
-            |limits: &str| format!(r#"{{"picket":1,"name":"t","version":1,"rateLimits":[{limits}]}}"#);
-        let rule = |id: &str, more: &str| {
-            format!(
-                r#"{{"id":"{id}","when":{{"all":[]}},"limit":5,"key":["client"],"then":["block"]{more}}}"#
+        let compiled = |limits: serde_json::Value| {
+            let document = serde_json::from_value(
+                serde_json::json!({ "picket": 1, "name": "t", "version": 1, "rateLimits": limits }),
             )
+            .unwrap();
+            let canonical =
+                picket_policy::compile::compile(&document, &picket_policy::compile::no_files).unwrap();
+            String::from_utf8(canonical.write()).unwrap()
         };
-        let rates = rates_of(&policy(&format!(
-            "{},{},{}",
-            rule("login", r#","window":60,"for":600"#),
-            rule("search", r#","window":3600"#),
-            rule("trial", r#","window":60,"dryRun":true"#),
-        )))
-        .unwrap();
+        let rule = |id: &str, window: &str| {
+            serde_json::json!({
+                "id": id,
+                "when": { "field": "path", "like": "/login*" },
+                "limit": 5,
+                "window": window,
+                "key": ["client"],
+                "then": ["block"],
+            })
+        };
+        let mut login = rule("login", "1m");
+        login["for"] = "10m".into();
+        let mut trial = rule("trial", "1m");
+        trial["dryRun"] = true.into();
+        let whole = compiled(serde_json::json!([login, rule("search", "1h"), trial]));
+        let rates = rates_of(&whole).unwrap();
         assert_eq!(rates["login"], serde_json::json!({ "limit": 5, "minutes": 1, "seconds": 600 }));
         assert_eq!(rates["search"], serde_json::json!({ "limit": 5, "minutes": 60, "seconds": 3_600 }));
         assert_eq!(rates.as_object().unwrap().len(), 2);
-        assert!(rates_of(&policy(&rule("x", r#","window":420"#))).is_err());
+        // What was not made by the compiler is refused as agents would refuse it.
+        let odd = whole.replace("\"window\":3600", "\"window\":420");
+        assert_ne!(odd, whole);
+        assert!(rates_of(&odd).is_err());
     }
 
     #[test]
