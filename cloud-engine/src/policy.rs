@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn rate_limits_are_read_from_a_policy() {
-        let compiled = |limits: serde_json::Value| {
+        let compiled = |limits: Value| {
             let document = serde_json::from_value(
                 serde_json::json!({ "picket": 1, "name": "t", "version": 1, "rateLimits": limits }),
             )
