@@ -229,6 +229,36 @@ fn a_signed_bundle_carries_the_policy_and_a_key_is_never_overwritten() {
 }
 
 #[test]
+fn a_kill_switch_is_signed_for_as_long_as_its_owner_says() {
+    use picket_cloud_protocol::Bundle;
+
+    let folder = folder("kill");
+    let (key, output, file) = (at(&folder, "key"), at(&folder, "bundle.json"), at(&folder, "kill.yaml"));
+    assert!(picket(&["policy", "keygen", "-o", &key]).status.success());
+    fs::write(&file, "picket: 1\nname: shop\nversion: 3\nkillSwitch: true\n").unwrap();
+    let sign = |more: &[&str]| {
+        picket(&[&["policy", "sign", &file, "--key", &key, "--site", "shop", "-o", &output], more].concat())
+    };
+    let signed = sign(&["--for", "2h"]);
+    assert!(signed.status.success(), "{}", complained(&signed));
+    let bundle: Bundle = serde_json::from_slice(&fs::read(&output).unwrap()).unwrap();
+    assert_eq!(bundle.expires - bundle.not_before, 7_200);
+    assert!(bundle.policy.contains("\"killSwitch\":true"), "{}", bundle.policy);
+    for (more, complaint) in [
+        (["--for", "soon"].as_slice(), "a length of time such as"),
+        (&["--for", "2h", "--expires", "2099-01-31"], "cannot be used with"),
+        (&["--for", "0s"], "over already"),
+    ] {
+        let refused = sign(more);
+        assert!(
+            !refused.status.success() && complained(&refused).contains(complaint),
+            "{}",
+            complained(&refused)
+        );
+    }
+}
+
+#[test]
 fn each_example_of_the_documentation_holds_and_nothing_in_it_is_doubtful() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/policy");
     let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();

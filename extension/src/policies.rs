@@ -267,7 +267,15 @@ fn load(path: &Path, log: &Log, named: bool) -> Option<Policy> {
     }
     let read = read_bounded(path, limits::CANONICAL_BYTES as u64);
     match read.and_then(|bytes| Policy::read(&bytes).map_err(|error| error.to_string())) {
-        Ok(policy) => Some(policy),
+        Ok(mut policy) => {
+            // Whoever can write a file could otherwise undo a floor: only what is signed switches everything off.
+            if std::mem::take(&mut policy.kill_switch) {
+                let fields = [("file", json!(path.display().to_string()))];
+                let message = "killSwitch holds in a signed policy alone; it is left out, and the rest of this file is used";
+                log.line(LogLevel::Warn, message, &fields);
+            }
+            Some(policy)
+        }
         Err(reason) => {
             let fields = [("file", json!(path.display().to_string())), ("reason", json!(reason))];
             log.line(LogLevel::Error, "a policy cannot be used; the next one in line decides", &fields);

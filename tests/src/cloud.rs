@@ -20,7 +20,10 @@ use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::double::{Message, wire::MessageReader};
+use crate::{
+    bundle,
+    double::{Message, wire::MessageReader},
+};
 
 /// How long a test waits for something before it fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -91,6 +94,8 @@ struct State {
     /// Batches that were counted, by id, in order.
     counted: Vec<Value>,
     flags: Vec<Value>,
+    /// The signed policy that is handed out.
+    bundle: Option<Value>,
     /// Answers of the engine that were sent whole.
     answered: usize,
     gate: bool,
@@ -201,6 +206,11 @@ impl Cloud {
         state
             .flags
             .push(json!({"client": client, "until": now_s() + 3600, "why": "test", "version": version}));
+    }
+
+    /// Hands this signed policy out from now on: see [`crate::bundle::sign`].
+    pub fn policy(&self, bundle: Value) {
+        self.shared.lock().bundle = Some(bundle);
     }
 
     /// Lets those go on that wait in [`Answer::TakeAndWait`].
@@ -406,14 +416,16 @@ fn engine(shared: &Shared, post: &Post, stream: &mut TcpStream) -> std::io::Resu
         let state = shared.lock();
         return Ok(Some((
             200,
-            json!({"ack": if new { "counted" } else { "duplicate" }, "delta": delta(&state), "policyVersion": 0,
-                   "hints": {"nextPollS": 60, "upload": "all"}, "serverTime": now_s()}),
+            json!({"ack": if new { "counted" } else { "duplicate" }, "delta": delta(&state),
+                   "policyVersion": state.bundle.as_ref().map_or(&Value::Null, |bundle| &bundle["version"]).as_u64().unwrap_or(0),
+                   "hints": {"nextPollS": if state.bundle.is_some() { 5 } else { 60 }, "upload": "all"}, "serverTime": now_s()}),
         )));
     }
     if post.target.starts_with("/v1/flags") {
         return Ok(Some((200, delta(&shared.lock()))));
     }
-    Ok(Some((404, json!({"error": "nothing here"}))))
+    let bundle = shared.lock().bundle.clone().filter(|_| post.target.starts_with("/v1/policy"));
+    Ok(Some(bundle.map_or_else(|| (404, json!({"error": "nothing here"})), |bundle| (200, bundle))))
 }
 
 /// Counts a batch, unless its id was counted before.
@@ -459,7 +471,7 @@ fn secret_text(seed: u8, address: SocketAddr) -> String {
     json!({
         "id": format!("key-{seed}"),
         "privateKey": URL_SAFE_NO_PAD.encode([seed; 32]),
-        "policyPublicKey": URL_SAFE_NO_PAD.encode(pair(99).public_key().as_ref()),
+        "policyPublicKey": URL_SAFE_NO_PAD.encode(pair(bundle::SEED).public_key().as_ref()),
         "url": format!("http://{address}"),
         "audience": AUDIENCE,
     })

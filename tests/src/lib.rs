@@ -1,6 +1,7 @@
 //! Black-box tests of the built binaries, and what they have in common.
 
 pub mod agent;
+pub mod bundle;
 pub mod clients;
 pub mod cloud;
 pub mod double;

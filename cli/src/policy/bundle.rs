@@ -10,7 +10,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use picket_cloud_protocol::Bundle;
-use picket_policy::document::Date;
+use picket_policy::document::{Date, Duration};
 use ring::{
     rand::{SecureRandom, SystemRandom},
     signature::{Ed25519KeyPair, KeyPair},
@@ -39,6 +39,9 @@ pub(crate) struct Arguments {
     /// The last day on which it is in force, as 2027-01-31; a year from now where it is missing.
     #[arg(long)]
     expires: Option<Date>,
+    /// How long it is in force from now on, as 90m, 12h or 30d; in place of a last day.
+    #[arg(long = "for", conflicts_with = "expires")]
+    hold: Option<Duration>,
     /// Where to write; `picket.bundle.json` beside the file where it is missing.
     #[arg(short, long)]
     output: Option<PathBuf>,
@@ -65,17 +68,22 @@ pub(crate) fn sign(arguments: &Arguments) -> Result<(), CliError> {
     let pair = read_key(&arguments.key)?;
     let now = now();
     let policy = String::from_utf8_lossy(&loaded.canonical.write()).into_owned();
+    let expires = match (arguments.expires, arguments.hold) {
+        (Some(last), _) => last.end(),
+        (None, Some(hold)) => now.saturating_add(hold.seconds()),
+        (None, None) => now + DAYS * 86_400,
+    };
     let mut bundle = Bundle {
         site: arguments.site.clone(),
         functions: arguments.functions.clone(),
         version: loaded.file.document.version,
         not_before: now,
-        expires: arguments.expires.map_or(now + DAYS * 86_400, Date::end),
+        expires,
         policy,
         sig: String::new(),
     };
     if bundle.expires <= now {
-        return Err(CliError::Refused("the last day is over already".to_owned()));
+        return Err(CliError::Refused("the bundle's time is over already".to_owned()));
     }
     let digest: [u8; 32] = Sha256::digest(bundle.policy.as_bytes()).into();
     bundle.sig = URL_SAFE_NO_PAD.encode(pair.sign(bundle.signing_text(&digest).as_bytes()));

@@ -54,6 +54,8 @@ pub(super) struct Courier {
     /// When it was read again because the engine refused the key, in Unix seconds.
     reread: Option<u64>,
     failures: u32,
+    /// The version of the policy that was refused last: it is not asked for with each answer again, only with each poll.
+    refused: u64,
     adopted: bool,
     /// What was said last, so that one state is one line.
     said: Option<&'static str>,
@@ -86,6 +88,7 @@ impl Courier {
             asked_for_key: None,
             reread: None,
             failures: 0,
+            refused: 0,
             adopted: false,
             said: None,
             fail_open_told: 0,
@@ -394,7 +397,10 @@ impl Courier {
         match self.get(POLICY, &query).await {
             Ok(Some(body)) => match serde_json::from_slice::<Bundle>(&body) {
                 // Whoever judges it says so in the log.
-                Ok(bundle) => _ = (steering.offer)(&bundle, &key),
+                Ok(bundle) => {
+                    self.refused =
+                        if (steering.offer)(&bundle, &key) { 0 } else { bundle.version.max(self.refused) };
+                }
                 Err(_) => self.failed(&ExchangeError::Garbled),
             },
             // There is none, or none newer.
@@ -441,7 +447,7 @@ impl Courier {
         let have = self.shared.steering.as_ref().map_or(u64::MAX, |steering| (steering.version)());
         if more {
             self.refresh().await;
-        } else if reply.policy_version > have {
+        } else if reply.policy_version > have.max(self.refused) {
             self.fetch_policy().await;
         }
     }

@@ -113,7 +113,7 @@ impl Compiler<'_> {
             answer: document.answer.as_ref().map(rules::answer),
             on_failure: document.on_failure.unwrap_or(OnFailure::Open),
             allow_unexamined: document.allow_unexamined,
-            kill_switch: false,
+            kill_switch: document.kill_switch,
             tag_handler: document.tag_handler,
             client: document.client.as_ref().map(|client| canonical::ClientRule {
                 header: client.header.as_ref().map(|name| name.to_ascii_lowercase()),

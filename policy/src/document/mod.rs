@@ -48,6 +48,10 @@ pub struct Document {
     pub name: String,
     /// The version of this policy. Count it up with each change: an agent takes no older one from the engine.
     pub version: u64,
+    /// Whether this switches Picket off wherever it is taken, above `PICKET_MODE` and all floors, until it expires or a later
+    /// policy is taken. It holds in a signed policy that the engine hands out, and is without effect in a file.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub kill_switch: bool,
     /// How far Picket goes. Where it is missing, `PICKET_MODE` or `log` holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
