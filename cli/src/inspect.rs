@@ -105,7 +105,7 @@ fn under_policy(
     };
     let circumstances =
         Circumstances { function: arguments.function.clone(), now: now(), ..Circumstances::default() };
-    let mut judge = Judge::new();
+    let mut judge = Judge::under(&policy, path);
     let judged = judge.judge(&policy, event, &circumstances, None);
     let document = loaded.as_ref().map(|loaded| &loaded.file.document);
     let verdict = allow::explain(&judged, &judge.request, &policy, document);

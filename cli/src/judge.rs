@@ -7,13 +7,12 @@ use picket_detection::{
     Catalogue, Chain, Finding, Fuel, Outcome, Profile, Scratch, Signal, Tier, inspect,
     response::{Answer, Asked, OwnCredentials, Thresholds, look},
 };
-use picket_lambda_event::{EventReader, Options};
+use picket_lambda_event::{Envelope, EventReader, Options};
 use picket_policy::{
-    Action, Policy, Response, Seen, Subject, Surroundings, Verdict, Workspace,
+    Action, GeoTables, Policy, Response, Seen, Subject, Surroundings, Verdict, Workspace,
     rates::{KeySecret, Rates},
 };
 use picket_request::{LocationId, Request, Segment};
-use serde_json::Value;
 
 /// What is known of an event besides its bytes.
 #[derive(Clone, Debug, Default)]
@@ -89,19 +88,34 @@ pub(crate) struct Judge {
     reader: EventReader,
     rates: Rates,
     workspace: Workspace,
+    geo: GeoTables,
     /// The request that was judged last.
     pub(crate) request: Request,
 }
 
 impl Judge {
-    pub(crate) fn new() -> Self {
+    /// A judge that reads events as this policy says: whose headers name the client, and what is known of addresses. The MaxMind
+    /// files that it names lie beside it; where they do not, that is said, and countries and ASNs are unknown.
+    pub(crate) fn under(policy: &Policy, path: &Path) -> Self {
+        let mut options = Options::default();
+        options.hops.trusted.clone_from(&policy.client.trusted);
+        options.hops.cdn.clone_from(&policy.client.cdn);
+        let read = |name: &Option<String>| name.as_ref().map(|name| read_beside(path, name)).transpose();
+        let geo = read(&policy.geo.country)
+            .and_then(|country| Ok((country, read(&policy.geo.asn)?)))
+            .and_then(|(country, asn)| GeoTables::new(country, asn));
+        let geo = geo.unwrap_or_else(|reason| {
+            eprintln!("{}: countries and ASNs are unknown: {reason}", shown(path));
+            GeoTables::default()
+        });
         Self {
             catalogue: Catalogue::built_in(),
             scratch: Scratch::default(),
-            reader: EventReader::new(Options::default()),
+            reader: EventReader::new(options),
             // Nothing of this process leaves it, so any secret will do.
             rates: Rates::new(KeySecret::new(b"picket on the command line")),
             workspace: Workspace::default(),
+            geo,
             request: Request::default(),
         }
     }
@@ -118,11 +132,10 @@ impl Judge {
         circumstances: &Circumstances,
         answered: Option<&Answered>,
     ) -> Judged {
-        self.reader.read(event, &mut self.request, Some(circumstances.now));
-        let bytes = self.request.values().iter().map(|value| value.text.len()).sum();
-        let fuel = Fuel::for_bytes(bytes);
+        let envelope = self.read(policy, event, circumstances);
+        let fuel = Fuel::for_bytes(event.len());
         let outcome = inspect(&self.catalogue, &self.request, &Profile::default(), &mut self.scratch, fuel);
-        self.decide(policy, event, circumstances, outcome, answered)
+        self.decide(policy, &envelope, circumstances, outcome, answered)
     }
 
     /// The same for a request of which only a verdict line is left: what was found is taken from there.
@@ -133,7 +146,7 @@ impl Judge {
         circumstances: &Circumstances,
         found: &[Known],
     ) -> Judged {
-        self.reader.read(event, &mut self.request, Some(circumstances.now));
+        let envelope = self.read(policy, event, circumstances);
         let mut outcome = Outcome::default();
         for known in found {
             let location = self.request.locations.add(LocationId::ROOT, Segment::Word(known.location));
@@ -150,18 +163,27 @@ impl Judge {
                 facts: Vec::new(),
             });
         }
-        self.decide(policy, event, circumstances, outcome, None)
+        self.decide(policy, &envelope, circumstances, outcome, None)
+    }
+
+    /// Reads an event, as the agent does.
+    fn read(&mut self, policy: &Policy, event: &Bytes, circumstances: &Circumstances) -> Envelope {
+        let envelope = self.reader.read(event, &mut self.request, Some(circumstances.now));
+        if let Some(client) = policy.client.client(&self.request) {
+            self.request.client = client;
+        }
+        envelope
     }
 
     fn decide(
         &mut self,
         policy: &Policy,
-        event: &Bytes,
+        envelope: &Envelope,
         circumstances: &Circumstances,
         mut outcome: Outcome,
         answered: Option<&Answered>,
     ) -> Judged {
-        let place = Place::of(event);
+        let account = String::from_utf8_lossy(self.request.bytes(envelope.ids.account));
         let checked = policy.checks.look(&self.request, circumstances.now);
         let seen = checked.seen();
         let mut subject = Subject::new(&self.request, circumstances.now);
@@ -170,12 +192,15 @@ impl Judge {
         subject.request_id = &circumstances.request_id;
         subject.place = Surroundings {
             function: &circumstances.function,
-            account: &place.account,
-            stage: place.stage.as_bytes(),
-            path_template: place.template.as_bytes(),
-            scheme: &place.scheme,
+            account: &account,
+            stage: self.request.bytes(envelope.ids.stage),
+            path_template: envelope.path_template(&self.request),
+            scheme: envelope.scheme(&self.request),
             ..Surroundings::default()
         };
+        if let Some(address) = self.request.client.addr {
+            subject.geo = self.geo.look(address);
+        }
         let verdict = policy.evaluate(&subject, Some(&mut outcome), &self.rates, &mut self.workspace);
         let mut shown: Vec<&'static str> = Vec::new();
         let after = answered.filter(|_| verdict.action != Action::Block).map(|answered| {
@@ -213,40 +238,16 @@ impl Judge {
     }
 }
 
-/// What an event says of the API that it came through.
-#[derive(Default)]
-struct Place {
-    account: String,
-    stage: String,
-    template: String,
-    scheme: String,
-}
-
-impl Place {
-    fn of(event: &[u8]) -> Self {
-        let Ok(event) = serde_json::from_slice::<Value>(event) else { return Self::default() };
-        let context = event.get("requestContext").unwrap_or(&Value::Null);
-        let text =
-            |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let route = text(&event, "routeKey");
-        let template = match route.split_once(' ') {
-            Some((_, path)) => path.to_owned(),
-            None => text(&event, "resource"),
-        };
-        let forwarded = event.get("headers").map(|headers| text(headers, "x-forwarded-proto"));
-        Self {
-            account: text(context, "accountId"),
-            stage: text(context, "stage"),
-            template,
-            scheme: forwarded.filter(|scheme| !scheme.is_empty()).unwrap_or_else(|| "https".to_owned()),
-        }
-    }
-}
-
 /// Seconds since 1970, at this moment.
 pub(crate) fn now() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs())
+}
+
+/// A file that a policy names stands beside it.
+pub(crate) fn read_beside(policy: &Path, name: &str) -> Result<Vec<u8>, String> {
+    let path = policy.with_file_name(name);
+    std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// A file's name for messages.

@@ -113,9 +113,9 @@ struct Report {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    let (old, new) = (policy_of(&arguments.policy)?, policy_of(&arguments.against)?);
+    let side = |path: &Path| policy_of(path).map(|policy| (Judge::under(&policy, path), policy));
     // Each has counts of its own: what one blocks, the other counts.
-    let mut sides = [(Judge::new(), old), (Judge::new(), new)];
+    let mut sides = [side(&arguments.policy)?, side(&arguments.against)?];
     let mut groups: BTreeMap<(Decided, Decided), (u64, Vec<String>)> = BTreeMap::new();
     let (mut events, mut lines, mut skipped, mut verdicts) = (0, 0, 0, BTreeMap::new());
     let mut texts = Texts::default();

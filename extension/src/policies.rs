@@ -246,7 +246,10 @@ impl Policies {
             let all = one(files.country).and_then(|country| Ok((country, one(files.asn)?)));
             match all.and_then(|(country, asn)| GeoTables::new(country, asn)) {
                 // Another reading cannot have come before this one.
-                Ok(read) => drop(tables.set(read)),
+                Ok(read) => {
+                    drop(tables.set(read));
+                    log.line(LogLevel::Info, "the policy's MaxMind files were read", &[]);
+                }
                 Err(error) => {
                     let message = "the policy's MaxMind files cannot be used; countries and ASNs are unknown";
                     log.line(LogLevel::Error, message, &[("reason", json!(error))]);

@@ -12,6 +12,7 @@ pub(crate) struct Place<'a> {
     tenant: &'a str,
     stage: &'a [u8],
     path_template: &'a [u8],
+    scheme: &'static str,
 }
 
 impl<'a> Place<'a> {
@@ -20,18 +21,13 @@ impl<'a> Place<'a> {
         let mut parts = invocation.function_arn.as_deref().unwrap_or_default().split(':');
         let account = parts.nth(4).unwrap_or_default();
         let function = parts.nth(1).unwrap_or_default();
-        let route = request.bytes(envelope.ids.route);
         Self {
             function,
             account,
             tenant: invocation.tenant_id.as_deref().unwrap_or_default(),
             stage: request.bytes(envelope.ids.stage),
-            // Route keys of HTTP APIs begin with the method: `GET /items/{id}`.
-            path_template: route
-                .iter()
-                .position(|byte| *byte == b' ')
-                .and_then(|blank| route.get(blank + 1..))
-                .unwrap_or(route),
+            path_template: envelope.path_template(request),
+            scheme: envelope.scheme(request),
         }
     }
 
@@ -43,7 +39,7 @@ impl<'a> Place<'a> {
             tenant: self.tenant,
             stage: self.stage,
             path_template: self.path_template,
-            scheme: "https",
+            scheme: self.scheme,
         }
     }
 }

@@ -5,7 +5,7 @@ use picket_content::{
     HttpParts,
     json::{Kind, Tape, scan},
 };
-use picket_request::{Anomaly, EventSource, LocationId, Request, Span};
+use picket_request::{Anomaly, EventSource, LocationId, Place, Request, Span};
 
 use crate::{
     client::Hops,
@@ -55,6 +55,28 @@ impl Envelope {
     #[must_use]
     pub const fn source(&self) -> &'static str {
         self.source.name
+    }
+
+    /// The path of the route that the gateway matched. Route keys of HTTP APIs begin with the method: `GET /items/{id}`.
+    #[must_use]
+    pub fn path_template<'r>(&self, request: &'r Request) -> &'r [u8] {
+        let route = request.bytes(self.ids.route);
+        let blank = route.iter().position(|byte| *byte == b' ');
+        blank.and_then(|blank| route.get(blank + 1..)).unwrap_or(route)
+    }
+
+    /// `http` or `https`. Of these sources a load balancer alone can listen without TLS; it says so in `X-Forwarded-Proto`, which
+    /// it writes itself, whatever the client sent.
+    /// Source: <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/x-forwarded-headers.html>.
+    #[must_use]
+    pub fn scheme(&self, request: &Request) -> &'static str {
+        let plain = || {
+            let is_proto = |name: &[u8]| name.eq_ignore_ascii_case(b"x-forwarded-proto");
+            let headers = request.values().iter().filter(|value| value.place == Place::Header);
+            let mut protos = headers.filter(|value| is_proto(request.bytes(value.name)));
+            protos.next_back().is_some_and(|value| request.bytes(value.text).eq_ignore_ascii_case(b"http"))
+        };
+        if self.source.name == "alb" && plain() { "http" } else { "https" }
     }
 
     /// Whether this event can be answered in place of the handler.

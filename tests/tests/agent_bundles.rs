@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    process::Command,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -12,6 +13,7 @@ use picket_tests::{
     bundle::{Bundle, sign},
     cloud::Cloud,
     double::{Double, Event, RawClient},
+    layout,
 };
 use serde_json::{Value, json};
 
@@ -42,12 +44,17 @@ impl Trial {
 
     /// The status with which an attack is answered; none where the handler got it.
     fn attack(&mut self) -> Option<u64> {
+        self.ask("GET", ATTACK)
+    }
+
+    /// The same for any request.
+    fn ask(&mut self, method: &str, query: &str) -> Option<u64> {
         let event = json!({
-            "version": "2.0", "routeKey": "$default", "rawPath": "/items", "rawQueryString": ATTACK,
+            "version": "2.0", "routeKey": "$default", "rawPath": "/items", "rawQueryString": query,
             "headers": {"host": "abc.lambda-url.eu-central-1.on.aws", "user-agent": "Mozilla/5.0 (X11; Linux x86_64)"},
             "requestContext": {
                 "domainName": "abc.lambda-url.eu-central-1.on.aws",
-                "http": {"method": "GET", "path": "/items", "protocol": "HTTP/1.1", "sourceIp": "198.51.100.7", "userAgent": "x"},
+                "http": {"method": method, "path": "/items", "protocol": "HTTP/1.1", "sourceIp": "198.51.100.7", "userAgent": "x"},
                 "requestId": "7d3b9d5e-6f6c-4a53-9d0f-0e1f2a3b4c5d", "stage": "$default",
             },
             "isBase64Encoded": false,
@@ -161,6 +168,14 @@ fn an_older_policy_does_not_come_back() {
     // An engine that hands out an old one as it was signed, and then under a version that nobody signed.
     let mut older = sign(&Bundle::version(4), &answering(452));
     trial.cloud.policy(older.clone());
+    // An answer to a report names no newer version, so it comes with a poll, and reports put polls off.
+    for _ in 0..5 {
+        pause(6_500);
+        trial.attack();
+        if trial.agent.lines().iter().any(|line| line.contains("policy is refused")) {
+            break;
+        }
+    }
     trial.until_line("its version is 4, and version 5 was taken before");
     older["version"] = json!(6);
     trial.cloud.policy(older);
@@ -204,4 +219,25 @@ fn a_kill_switch_in_a_file_that_nobody_signed_is_left_out_and_said() {
     assert_eq!(trial.attack(), Some(406));
     let line = trial.agent.line_with("killSwitch holds in a signed policy alone");
     assert!(line.contains("kill.policy"), "{line}");
+}
+
+#[test]
+fn what_the_command_line_signs_is_taken_and_blocks_what_its_rules_name() {
+    let program = layout::binary("picket").unwrap();
+    let cloud = Cloud::start();
+    let picket = |arguments: &[&str]| {
+        let output = Command::new(&program).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let at = |name: &str| cloud.folder().join(name).to_str().unwrap().to_owned();
+    let (key, bundle) = (at("key"), at("bundle.json"));
+    let public = picket(&["policy", "keygen", "-o", &key]);
+    let example = layout::repository().join("docs/policy/block.yaml");
+    picket(&["policy", "sign", example.to_str().unwrap(), "--key", &key, "--site", "shop", "-o", &bundle]);
+    let signed = serde_json::from_slice(&fs::read(&bundle).unwrap()).unwrap();
+    let mut trial = Trial::new(&[("PICKET_POLICY_KEY", &public)], Some(signed));
+    trial.until(Some(406));
+    assert_eq!(trial.ask("TRACE", ""), Some(406), "a rule of it");
+    assert_eq!(trial.ask("GET", "id=17"), None, "and what no rule names passes");
 }

@@ -1,5 +1,7 @@
 //! The file's own cases: each becomes an event, is judged, and is held against what it expects.
 
+use std::path::Path;
+
 use bytes::Bytes;
 use picket_policy::{
     Action, Policy,
@@ -177,8 +179,9 @@ pub(super) fn probed(document: &Document) -> (Document, Vec<String>) {
 }
 
 impl Cases {
-    pub(super) fn new(policy: Policy, probe: Policy, ids: Vec<String>, now: u64) -> Self {
-        Self { policy, probe, ids, judge: Judge::new(), now }
+    pub(super) fn new(policy: Policy, path: &Path, probe: Policy, ids: Vec<String>, now: u64) -> Self {
+        let judge = Judge::under(&policy, path);
+        Self { policy, probe, ids, judge, now }
     }
 
     /// What a case expects and does not get, each in one line; nothing where it holds.

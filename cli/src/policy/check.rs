@@ -82,7 +82,7 @@ fn runner(loaded: &Loaded) -> Result<cases::Cases, CliError> {
     let probe = compile(&document, &|name| read_beside(&loaded.path, name))
         .map_err(|problems| refused(problems.first().map(ToString::to_string).unwrap_or_default()))?;
     let probe = Policy::load(&probe).map_err(|error| refused(error.to_string()))?;
-    Ok(cases::Cases::new(loaded.policy()?, probe, ids, now()))
+    Ok(cases::Cases::new(loaded.policy()?, &loaded.path, probe, ids, now()))
 }
 
 fn write_cases(loaded: &Loaded, folder: &Path) -> Result<(), CliError> {

@@ -13,7 +13,10 @@ use std::{
 use picket_cli::policy_file::{Diagnostic, PolicyFile, Severity};
 use picket_policy::{Policy, canonical::Canonical};
 
-use crate::{error::CliError, judge::shown};
+use crate::{
+    error::CliError,
+    judge::{read_beside, shown},
+};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Arguments {
@@ -122,12 +125,6 @@ pub(crate) fn policy_of(path: &Path) -> Result<Policy, CliError> {
     let bytes = fs::read(path).map_err(|error| CliError::File { path: path.to_owned(), error })?;
     let refused = |error| CliError::Refused(format!("{}: {error}", path.display()));
     Policy::load(&Canonical::read(&bytes).map_err(refused)?).map_err(refused)
-}
-
-/// A file that a policy names stands beside it.
-fn read_beside(policy: &Path, name: &str) -> Result<Vec<u8>, String> {
-    let path = policy.with_file_name(name);
-    fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Prints messages as a compiler does.
