@@ -39,7 +39,7 @@ use crate::{
     policies::{Decides, Policies},
     profile::profile_of,
     settings::{LogLevel, ResponseForm, VerdictForm},
-    surroundings::Place,
+    surroundings::{Place, function_of},
     verdict_line,
 };
 
@@ -426,7 +426,8 @@ impl Inspector for Guard {
         let Parts { policies, log, counters, .. } = &self.parts;
         let decides = policies.current();
         let policy = &decides.policy;
-        let closed = policy.on_failure == OnFailure::Closed && policy.mode == Mode::Block;
+        let closed = policy.on_failure == OnFailure::Closed
+            && policy.mode_of(function_of(invocation.function_arn.as_deref())) == Mode::Block;
         let refusal = if closed { refusal(event) } else { Refusal::None };
         let passes = matches!(refusal, Refusal::None);
         count(if passes { &counters.fail_open } else { &counters.fail_closed });
@@ -489,7 +490,7 @@ impl Inspector for Guard {
             let policy = &decides.policy;
             let fields = [
                 ("version", json!(version)),
-                ("mode", json!(policy.mode.to_string())),
+                ("mode", json!(policy.mode_of("").to_string())),
                 ("blockOn", json!(policy.block_on.to_string())),
                 ("policy", json!(decides.source)),
                 ("policyName", json!(policy.name)),

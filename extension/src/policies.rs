@@ -353,12 +353,14 @@ mod tests {
     fn without_a_file_the_settings_decide_and_a_named_file_replaces_them() {
         let built_in = policies(None, None).current();
         assert_eq!((built_in.source.as_str(), built_in.policy.mode), ("built-in", Mode::Log));
-        let file = folder("named").join("a.policy");
+        let folder = folder("named");
+        let file = folder.join("a.policy");
         fs::write(&file, canonical(Mode::Block).write()).unwrap();
         let named = policies(None, Some(file.clone())).current();
         assert_eq!((named.source.as_str(), named.policy.mode), (file.to_str().unwrap(), Mode::Block));
         assert_eq!(named.policy.exclusions.len(), 1, "PICKET_EXCLUDE holds over a file too");
         assert_eq!(policies(Some(Mode::Off), Some(file)).current().policy.mode, Mode::Off);
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
@@ -370,6 +372,7 @@ mod tests {
             assert_eq!(policies(None, Some(file)).current().source, "built-in", "{name}");
         }
         assert_eq!(policies(None, Some(folder.join("absent"))).current().source, "built-in");
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -20,7 +20,7 @@ impl<'a> Place<'a> {
     pub(crate) fn of(invocation: &'a Invocation, request: &'a Request, envelope: &Envelope) -> Self {
         let mut parts = invocation.function_arn.as_deref().unwrap_or_default().split(':');
         let account = parts.nth(4).unwrap_or_default();
-        let function = parts.nth(1).unwrap_or_default();
+        let function = function_of(invocation.function_arn.as_deref());
         Self {
             function,
             account,
@@ -42,4 +42,9 @@ impl<'a> Place<'a> {
             scheme: self.scheme,
         }
     }
+}
+
+/// The function's name in its ARN, `arn:aws:lambda:region:account:function:name:alias`; empty where there is none.
+pub(crate) fn function_of(arn: Option<&str>) -> &str {
+    arn.unwrap_or_default().split(':').nth(6).unwrap_or_default()
 }

@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn claims_are_believed_only_of_tokens_that_are_all_good() {
         let checks = checks(&json!({"jwt": keys()})).unwrap();
-        let good = token(SECRET, &json!({"sub": "jane"}));
+        let good = token(SECRET, &json!({"sub": "jane", "exp": 4_000_000_000_u64}));
         let forged = token(b"another secret of sufficient length", &json!({"sub": "root"}));
         for (headers, signal, claims) in [
             (vec![], None, TrustedClaims::Nowhere),

@@ -107,6 +107,15 @@ impl Policy {
                 && self.rules.0.changes.iter().filter_map(|change| change.mode).any(|mode| mode != Mode::Off)
     }
 
+    /// The mode of a function, whatever the path: that of an event which could not be read.
+    #[must_use]
+    pub fn mode_of(&self, function: &str) -> Mode {
+        let change = self.rules.0.changes.iter().find(|change| change.concerns_all_of(function));
+        let changed = change.and_then(|change| change.mode).filter(|_| !self.mode_is_final);
+        let mode = changed.unwrap_or(self.mode);
+        self.floor_mode.map_or(mode, |floor| stricter(mode, floor))
+    }
+
     /// The override that holds: the first one that fits.
     fn change(&self, subject: &Subject<'_>, path: &[u8]) -> Option<&Change> {
         self.rules.0.changes.iter().find(|change| change.concerns(subject.place.function, path))

@@ -109,7 +109,9 @@ fn write(sections: &Value) -> PathBuf {
     let document = serde_json::from_value(document).expect("a document");
     let canonical = compile(&document, &no_files).unwrap_or_else(|problems| panic!("{problems:?}"));
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let file = std::env::temp_dir().join(format!("picket-policy-{}-{number}", std::process::id()));
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("agent-policy");
+    fs::create_dir_all(&folder).expect("a folder for the test");
+    let file = folder.join(format!("{number}.policy"));
     fs::write(&file, canonical.write()).expect("a temporary file");
     file
 }

@@ -195,6 +195,9 @@ pub struct Jwt {
     /// How far the issuer's clock may be off. `60s` where it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leeway: Option<Duration>,
+    /// Whether a token must say when it ends; one that does not raises `JWT-CLAIMS`. `true` where it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require_expiry: Option<bool>,
 }
 
 /// How requests are told that came around the owner's edge: neither from one of its addresses nor with its secret.

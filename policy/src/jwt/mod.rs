@@ -34,6 +34,9 @@ pub struct Config {
     /// Seconds by which the issuer's clock may be off.
     #[serde(default = "leeway", deserialize_with = "forms::seconds")]
     pub leeway: u64,
+    /// Whether a token must say when it ends (`exp`, RFC 7519, section 4.1.4, where it is optional).
+    #[serde(default = "require_expiry")]
+    pub require_expiry: bool,
 }
 
 impl std::fmt::Debug for Config {
@@ -55,6 +58,11 @@ const fn leeway() -> u64 {
     60
 }
 
+/// A token that never ends is good for whoever finds it in years.
+const fn require_expiry() -> bool {
+    true
+}
+
 /// What is wrong with a token, as a signal that rules use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
@@ -66,7 +74,7 @@ pub enum Fault {
     Invalid,
     /// Its time is over.
     Expired,
-    /// It is not valid yet, or for somebody else: not-before, issuer or audience.
+    /// It is not valid yet, or for somebody else: not-before, issuer or audience; or it never ends.
     Claims,
 }
 
@@ -98,6 +106,7 @@ pub struct Verifier {
     issuer: Option<String>,
     audience: Vec<String>,
     leeway: u64,
+    require_expiry: bool,
 }
 
 impl std::fmt::Debug for Verifier {
@@ -122,6 +131,7 @@ impl Verifier {
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
             leeway: config.leeway,
+            require_expiry: config.require_expiry,
         })
     }
 
@@ -163,8 +173,10 @@ impl Verifier {
         };
         #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 stay far below 2^52")]
         let (now, leeway) = (now as f64, self.leeway as f64);
-        if time("exp")?.is_some_and(|end| end + leeway <= now) {
-            return Err(Fault::Expired);
+        match time("exp")? {
+            Some(end) if end + leeway <= now => return Err(Fault::Expired),
+            None if self.require_expiry => return Err(Fault::Claims),
+            _ => {}
         }
         if time("nbf")?.is_some_and(|start| start > now + leeway) {
             return Err(Fault::Claims);

@@ -113,6 +113,7 @@ fn config(keys: &[Value]) -> Config {
         issuer: Some("https://id.example".to_owned()),
         audience: vec!["shop".to_owned()],
         leeway: 60,
+        require_expiry: true,
     }
 }
 
@@ -285,6 +286,18 @@ fn times_issuer_and_audience_are_checked() {
     ] {
         assert_eq!(with(name, value), fault, "{why}");
     }
+}
+
+#[test]
+fn a_token_that_never_ends_is_refused_unless_the_owner_allows_it() {
+    let signer = edwards();
+    let mut claims = claims();
+    claims.as_object_mut().unwrap().remove("exp");
+    let token = signer.token(&json!({"alg": "EdDSA"}), &claims);
+    let config = config(&[signer.jwk("k")]);
+    assert_eq!(check(&Verifier::new(&config).unwrap(), &token).err(), Some(Fault::Claims));
+    let allowing = Verifier::new(&Config { require_expiry: false, ..config }).unwrap();
+    assert_eq!(check(&allowing, &token).err(), None);
 }
 
 #[test]

@@ -69,6 +69,11 @@ pub(crate) struct Change {
 }
 
 impl Change {
+    /// Whether it concerns every path of a function.
+    pub(crate) fn concerns_all_of(&self, function: &str) -> bool {
+        self.paths.is_empty() && self.concerns(function, b"/")
+    }
+
     /// Whether it concerns a path of a function.
     pub(crate) fn concerns(&self, function: &str, path: &[u8]) -> bool {
         let one = |all: &[Like], text: &[u8]| all.is_empty() || all.iter().any(|like| like.matches(text));

@@ -63,6 +63,27 @@ fn a_floor_tightens_mode_and_line_and_never_weakens_them() {
 }
 
 #[test]
+fn the_mode_of_a_whole_function_is_known_without_a_path() {
+    let policy = policy(&json!({
+        "mode": "log",
+        "overrides": [
+            {"functions": ["pay-*"], "paths": ["/health"], "mode": "off"},
+            {"functions": ["pay-*"], "mode": "block"},
+            {"functions": ["old-*"], "mode": "off"},
+        ],
+    }));
+    assert_eq!(
+        ["pay-in", "old-in", "new"].map(|name| policy.mode_of(name)),
+        [Mode::Block, Mode::Off, Mode::Log]
+    );
+    let mut fixed = policy.clone();
+    (fixed.mode, fixed.mode_is_final) = (Mode::Log, true);
+    assert_eq!(fixed.mode_of("pay-in"), Mode::Log, "PICKET_MODE holds over overrides");
+    fixed.tighten(Some(Mode::Block), None);
+    assert_eq!(fixed.mode_of("old-in"), Mode::Block, "and a floor over both");
+}
+
+#[test]
 fn a_floor_that_would_weaken_is_refused() {
     let floor = json!({"floor": {"rules": [{"id": "f", "then": ["allow"]}]}});
     let problems = super::try_compile(&floor).unwrap_err();
