@@ -56,6 +56,29 @@ fn rules(count: usize) -> Policy {
     }
 }
 
+/// Rules that name no path, name or address, and look for a text somewhere in a value.
+fn looking(count: usize) -> Policy {
+    let contains = |n: usize| Some(Match::Contains(format!("secret-{n}").as_str().into()));
+    let rules = (0..count).map(|n| Rule {
+        id: format!("r{n}"),
+        when: match n % 4 {
+            0 => test(Field::Path, None, contains(n)),
+            1 => test(Field::UserAgent, None, Some(Match::Like(format!("*bot{n}*").as_str().into()))),
+            2 => Condition::All(vec![
+                Condition::Not(Box::new(test(Field::Method, None, Some(Match::Equals("POST".into()))))),
+                test(Field::Query, None, contains(n)),
+            ]),
+            _ => test(Field::Header, None, contains(n)),
+        },
+        then: vec![Effect::Tag("t".to_owned())],
+        dry_run: false,
+        sample: None,
+        expires: None,
+    });
+    let canonical = Canonical { picket: FORMAT, rules: rules.collect(), ..Canonical::default() };
+    Policy::load(&canonical).unwrap_or_else(|broken| panic!("{broken}"))
+}
+
 fn request(path: &str) -> Request {
     let headers: Vec<(String, String)> = (0..14)
         .map(|n| (format!("x-header-{n}"), format!("some value of a usual length, number {n}")))
@@ -98,6 +121,11 @@ fn rules_that_do_not_apply(bencher: Bencher<'_, '_>, count: usize) {
 #[divan::bench(args = [10, 100, 1_000, 10_000])]
 fn one_rule_applies(bencher: Bencher<'_, '_>, count: usize) {
     run(bencher, &rules(count), "/p6");
+}
+
+#[divan::bench(args = [0, 10, 100, 1_000])]
+fn rules_that_look_for_a_text(bencher: Bencher<'_, '_>, count: usize) {
+    run(bencher, &looking(count), "/shop/items/17");
 }
 
 #[divan::bench(args = [1_000])]

@@ -37,6 +37,8 @@ pub const ANSWER_HEADERS: usize = 32;
 /// Steps that evaluating the rules for one request may take: one for each value that a test looks at, and one for each
 /// 32 bytes of it. What is left then counts as unexamined.
 pub const STEPS: u64 = 1_000_000;
+/// Bytes of a request's values that are read to find rules that look for a text in them; beyond, all of these are judged.
+pub const GRAM_BYTES: usize = 64 * 1024;
 /// Clients that the rate limits of one environment keep a count of.
 pub const COUNTED_KEYS: usize = 16_384;
 /// Bytes of a signed bundle.

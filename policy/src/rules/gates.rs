@@ -13,6 +13,7 @@ use std::{
 use super::{
     condition::{Condition, Test, last_key},
     facts::{Facts, hash, name_hash, step},
+    grams::Grams,
     lists::number_of,
     value::Value,
 };
@@ -42,6 +43,7 @@ pub(crate) struct Gates {
     names: bool,
     response_names: bool,
     signals: bool,
+    grams: Grams,
 }
 
 /// The keys are hashes already.
@@ -84,6 +86,7 @@ enum Kind {
     Name,
     ResponseName,
     Signal,
+    Gram(Field, u32),
 }
 
 impl Gates {
@@ -98,7 +101,7 @@ impl Gates {
                 continue;
             };
             for key in gate.keys {
-                gates.note(key.kind);
+                gates.note(key.kind, number);
                 let rules = keys.entry(key.hash).or_default();
                 let number = u32::try_from(number).unwrap_or(u32::MAX);
                 if rules.last() != Some(&number) {
@@ -111,7 +114,7 @@ impl Gates {
         gates
     }
 
-    fn note(&mut self, kind: Kind) {
+    fn note(&mut self, kind: Kind, rule: usize) {
         fn once<T: PartialEq>(all: &mut Vec<T>, one: T) {
             if !all.contains(&one) {
                 all.push(one);
@@ -124,6 +127,7 @@ impl Gates {
             Kind::Name => self.names = true,
             Kind::ResponseName => self.response_names = true,
             Kind::Signal => self.signals = true,
+            Kind::Gram(field, gram) => self.grams.add(field, gram, rule),
         }
     }
 
@@ -164,6 +168,7 @@ impl Gates {
         if self.signals {
             facts.signals(|signal| self.mark(signal_key(signal), candidates));
         }
+        self.grams.find(facts, candidates, &mut |key, candidates| self.mark(key, candidates));
     }
 
     /// All prefixes at once: the hash of a longer one goes on where that of the shorter ended.
@@ -236,6 +241,18 @@ fn gate_of(condition: &Condition) -> Option<Gate> {
 }
 
 fn gate_of_test(test: &Test) -> Option<Gate> {
+    let rare = gate_of_field(test);
+    rare.or_else(|| {
+        let texts = test.value.as_ref().filter(|_| Grams::reads(test.field))?.fragments()?;
+        let keys = texts.into_iter().map(|text| {
+            let (hash, gram) = Grams::key(test.field, text)?;
+            Some(Key { hash, kind: Kind::Gram(test.field, gram) })
+        });
+        Some(Gate { rank: 9, keys: keys.collect::<Option<_>>()? })
+    })
+}
+
+fn gate_of_field(test: &Test) -> Option<Gate> {
     let field = test.field;
     let texts = || test.value.as_ref().and_then(super::matcher::Matcher::texts);
     let exact = |rank: u8, kind: Kind| {

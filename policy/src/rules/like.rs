@@ -121,6 +121,20 @@ impl Like {
         true
     }
 
+    /// The longest literal bytes that every matching text has.
+    pub(crate) fn longest(&self) -> &[u8] {
+        let literals = self.pieces.iter().flat_map(|piece| {
+            let ends = piece.any.iter().enumerate().filter(|(_, any)| **any).map(|(at, _)| at);
+            let mut start = 0;
+            ends.chain([piece.bytes.len()]).map(move |end| {
+                let literal = piece.bytes.get(start..end).unwrap_or_default();
+                start = end + 1;
+                literal
+            })
+        });
+        literals.max_by_key(|literal| literal.len()).unwrap_or_default()
+    }
+
     /// The literal bytes that every matching text begins with; empty where case does not matter.
     pub(crate) fn prefix(&self) -> &[u8] {
         match self.pieces.first() {
@@ -180,6 +194,15 @@ mod tests {
             assert_eq!(Like::new(like, false).prefix(), prefix.as_bytes(), "{like}");
         }
         assert_eq!(Like::new("/admin/*", true).prefix(), b"");
+    }
+
+    #[test]
+    fn the_longest_is_what_every_match_has() {
+        for (like, longest) in
+            [("*bot*", "bot"), ("/a/*/items", "/items"), ("/v?/orders", "/orders"), ("?a", "a"), ("*", "")]
+        {
+            assert_eq!(Like::new(like, false).longest(), longest.as_bytes(), "{like}");
+        }
     }
 
     proptest::proptest! {

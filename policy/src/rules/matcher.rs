@@ -205,6 +205,24 @@ impl Matcher {
         }
     }
 
+    /// Texts of which one must stand somewhere in a value, in any case of its letters; `None` where it says anything else.
+    pub(crate) fn fragments(&self) -> Option<Vec<&[u8]>> {
+        match self {
+            Self::Contains { finder, .. } => Some(vec![finder.needle()]),
+            Self::Equals { text, .. } => Some(vec![text]),
+            Self::Like(like) => Some(vec![like.longest()]),
+            Self::Any(all) => {
+                let fragments: Option<Vec<Vec<&[u8]>>> = all.iter().map(Self::fragments).collect();
+                fragments.map(|fragments| fragments.concat())
+            }
+            Self::All(all) => all
+                .iter()
+                .filter_map(Self::fragments)
+                .max_by_key(|texts| texts.iter().map(|text| text.len()).min()),
+            _ => None,
+        }
+    }
+
     /// The prefixes of which a value must begin with one; `None` where it says anything else.
     pub(crate) fn prefixes(&self) -> Option<Vec<&[u8]>> {
         match self {

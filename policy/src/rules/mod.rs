@@ -6,6 +6,7 @@ pub(crate) mod condition;
 pub(crate) mod error;
 pub(crate) mod facts;
 pub(crate) mod gates;
+mod grams;
 pub(crate) mod like;
 pub(crate) mod lists;
 mod load;

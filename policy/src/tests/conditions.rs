@@ -230,3 +230,31 @@ fn a_rule_finds_its_requests_among_a_thousand_others() {
     assert_eq!(by(Ask::get("/").from("10.1.1.9")), Some("r257".to_owned()));
     assert_eq!(by(Ask::get("/p9999")), None);
 }
+
+#[test]
+fn a_rule_that_looks_for_a_text_is_found_among_a_thousand_others() {
+    let rules: Vec<Value> = (0..1000)
+        .map(|n| {
+            let field = ["path", "header", "query", "json"][n % 4];
+            let when = match n % 3 {
+                0 => json!({"field": field, "contains": format!("needle{n:04}")}),
+                1 => json!({"field": field, "like": format!("*needle{n:04}*")}),
+                _ => json!({"field": field, "like": [format!("*needle{n:04}?x"), format!("needle{n:04}")]}),
+            };
+            json!({"id": format!("r{n}"), "when": when, "then": ["block"]})
+        })
+        .collect();
+    let policy = policy(&json!({"rules": rules}));
+    let by = |ask: Ask| judge(&policy, &ask).rule.map(|rule| rule.to_string());
+    assert_eq!(by(Ask::get("/a/needle0000b")), Some("r0".to_owned()));
+    assert_eq!(by(Ask::get("/a/needle0004b")), Some("r4".to_owned()));
+    assert_eq!(by(Ask::get("/").header("x-a", "xneedle0001")), Some("r1".to_owned()));
+    assert_eq!(by(Ask::get("/?q=anything&r=needle0002")), Some("r2".to_owned()));
+    assert_eq!(by(Ask::get("/?q=zneedle0002yx")), Some("r2".to_owned()));
+    assert_eq!(by(Ask::get("/?q=needle0002y")), None);
+    assert_eq!(by(Ask::get("/?q=needle0003")), None, "that one is about bodies");
+    assert_eq!(by(Ask::get("/needle")), None);
+    // Behind more than the index reads, every rule is judged.
+    let padded = format!("{{\"a\":\"{}needle0003\"}}", "x".repeat(2 * crate::limits::GRAM_BYTES));
+    assert_eq!(by(Ask::post("/", "application/json", &padded)), Some("r3".to_owned()));
+}

@@ -8,7 +8,18 @@ use super::{Ask, outcome, rates, try_compile};
 use crate::{Action, Policy, Response, Subject, Workspace};
 
 fn field_test() -> impl Strategy<Value = Value> {
-    let text = prop_oneof![Just("/a"), Just("/admin/*"), Just("x"), Just("*"), Just("?b*"), Just("")];
+    let text = prop_oneof![
+        Just("/a"),
+        Just("/admin/*"),
+        Just("x"),
+        Just("*"),
+        Just("?b*"),
+        Just(""),
+        Just("dmin"),
+        Just("*min/*"),
+        Just("aaaa"),
+        Just("*zil?a*"),
+    ];
     let single = (
         prop_oneof![Just("path"), Just("method"), Just("domain"), Just("userAgent"), Just("function")],
         prop_oneof![Just("equals"), Just("contains"), Just("like")],
@@ -33,7 +44,13 @@ fn field_test() -> impl Strategy<Value = Value> {
         .prop_map(|net| json!({"field": "client", "inCidr": net}));
     let answer =
         prop_oneof![Just(200), Just(500)].prop_map(|status| json!({"field": "status", "equals": status}));
-    prop_oneof![single, named, regex, signal, client, answer]
+    let unnamed = (
+        prop_oneof![Just("query"), Just("header"), Just("cookie"), Just("json"), Just("form")],
+        prop_oneof![Just("equals"), Just("contains"), Just("like")],
+        prop_oneof![Just("dmin"), Just("*min*"), Just("aaaa"), Just("*Zill*"), Just("mozilla")],
+    )
+        .prop_map(|(field, operator, text)| json!({"field": field, operator: text}));
+    prop_oneof![single, named, unnamed, regex, signal, client, answer]
 }
 
 fn condition() -> impl Strategy<Value = Value> {
@@ -75,8 +92,8 @@ fn rules() -> impl Strategy<Value = Vec<Value>> {
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
-    ("(/a|/admin/x|/b|//a/../c)?(\\?(a|b|b.c)=[a-z0-9%]{0,6})?", "[ -~]{0,12}", any::<bool>()).prop_map(
-        |(target, value, post)| {
+    ("(/a|/admin/x|/b|//a/../c)?(\\?(a|b|b.c)=([a-z0-9%]{0,6}|aaaaa|dmin))?", "[ -~]{0,12}", any::<bool>())
+        .prop_map(|(target, value, post)| {
             let ask = if post {
                 Ask::post(
                     &target,
@@ -87,8 +104,7 @@ fn ask() -> impl Strategy<Value = Ask> {
                 Ask::get(&target)
             };
             ask.header("cookie", "a=x").header("a", "7")
-        },
-    )
+        })
 }
 
 const FOUND: &[(Signal, Tier, &str)] = &[

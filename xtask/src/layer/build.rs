@@ -86,13 +86,14 @@ pub(super) fn binaries(
     let agent =
         for_older_glibc(architecture, "picket-extension", "picket-agent", target, compiler.as_deref())?;
 
-    // The wrapper is static: it must start in images that have no C library, or another one.
+    // The wrapper is static: it must start in images that have no C library, or another one. It holds no data of anybody's and is replaced by the
+    // function's own program at once, so it does without the tables by which it could lie anywhere in memory.
     let mut wrapper = cargo_for(
         Path::new("cargo"),
         "build",
         target,
         compiler.as_deref(),
-        &["-Ctarget-feature=+crt-static"],
+        &["-Ctarget-feature=+crt-static", "-Crelocation-model=static"],
     )?;
     wrapper.args(["--package", "picket-wrapper", "--target", triple]);
     if !architecture.is_this_machine() {
