@@ -23,14 +23,16 @@ const DELIVERY: Duration = Duration::from_secs(5);
 struct Platform<S> {
     engine: Arc<Engine<S>>,
     notifier: Notifier,
+    /// The site that the metrics are of.
+    site: String,
     /// When both were last done, and what the metrics were then.
     last: Mutex<(u64, Vec<u64>)>,
 }
 
-/// The router with what a frozen function must do between its requests.
-pub fn service<S: Store>(engine: Arc<Engine<S>>, notifier: Notifier) -> Router {
-    let platform =
-        Arc::new(Platform { engine: Arc::clone(&engine), notifier, last: Mutex::new((0, Vec::new())) });
+/// The router with what a frozen function must do between its requests. The metrics that it writes are those of `site`.
+pub fn service<S: Store>(engine: Arc<Engine<S>>, notifier: Notifier, site: String) -> Router {
+    let last = Mutex::new((0, Vec::new()));
+    let platform = Arc::new(Platform { engine: Arc::clone(&engine), notifier, site, last });
     router(engine).layer(from_fn_with_state(platform, afterwards::<S>))
 }
 
@@ -48,7 +50,7 @@ async fn afterwards<S: Store>(
         }
         last.0 = now;
         let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-        platform.engine.metrics.emf(&mut last.1, u64::try_from(millis).unwrap_or(0))
+        platform.engine.metrics.emf(&platform.site, &mut last.1, u64::try_from(millis).unwrap_or(0))
     };
     if let Some(line) = line {
         // The embedded metric format is a line of its own, with nothing before or behind it.

@@ -269,7 +269,9 @@ async fn serve_lambda() -> Result<(), Failure> {
         sns: Some(aws_sdk_sns::Client::new(&aws)),
         eventbridge: Some(aws_sdk_eventbridge::Client::new(&aws)),
     };
-    lambda_http::run(lambda::service(Arc::new(Engine::new(store, config)), notifier)).await
+    // A function serves one site, as its stack does; its metrics are told apart by it.
+    let site = setting("PICKET_SITE").unwrap_or_else(|_unset| "main".to_owned());
+    lambda_http::run(lambda::service(Arc::new(Engine::new(store, config)), notifier, site)).await
 }
 
 /// The function that Secrets Manager calls, with a role of its own: what stands behind the public address may touch no secret.
@@ -288,12 +290,27 @@ async fn rotate_lambda() -> Result<(), Failure> {
         agent_secret: setting("PICKET_AGENT_SECRET").unwrap_or_default(),
         admin_secret: setting("PICKET_ADMIN_SECRET")?,
         policy_public_key: setting("PICKET_POLICY_PUBLIC_KEY").ok().filter(|key| !key.is_empty()),
+        callers: callers(&setting("PICKET_CALLERS").unwrap_or_default())?,
     });
     let handler = lambda_http::service_fn(move |event: lambda_http::LambdaEvent<Step>| {
         let rotation = Arc::clone(&rotation);
         async move { rotation.step(&event.payload).await.map(|()| serde_json::Value::Null).map_err(Failure::from) }
     });
     lambda_http::lambda_runtime::run(handler).await
+}
+
+/// Accounts and names of roles, from their ARNs with commas between: `arn:aws:iam::123456789012:role/path/name`.
+fn callers(arns: &str) -> Result<Vec<(String, String)>, Failure> {
+    let one = |arn: &str| {
+        let role = arn.split(':').nth(5)?.strip_prefix("role/")?;
+        let name = role.rsplit('/').next()?;
+        Some((arn.split(':').nth(4)?.to_owned(), name.to_owned()))
+    };
+    let wrong = |arn: &str| {
+        format!("PICKET_CALLERS: {arn:?} is no ARN of a role, arn:aws:iam::123456789012:role/name")
+    };
+    let named = arns.split(',').map(str::trim).filter(|arn| !arn.is_empty());
+    named.map(|arn| one(arn).ok_or_else(|| wrong(arn).into())).collect()
 }
 
 /// AWS's configuration from the environment, over the one HTTPS client.

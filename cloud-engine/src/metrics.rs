@@ -11,6 +11,8 @@ macro_rules! counters {
         #[derive(Debug, Default)]
         pub struct Metrics {
             $($(#[doc = $help])+ pub(crate) $name: AtomicU64,)+
+            /// The slowest 99th percentile of decisions that an agent reported since the last line of metrics, in microseconds.
+            agent_slowest: AtomicU64,
         }
 
         impl Metrics {
@@ -39,7 +41,11 @@ counters! {
     /// Signals counted.
     signals = "Signals";
     /// Requests that agents inspected.
-    inspected = "Inspected";
+    inspected = "AgentInspected";
+    /// Requests that agents blocked.
+    agent_blocked = "AgentBlocked";
+    /// Requests that agents in mode log would have blocked.
+    agent_would_block = "AgentWouldBlock";
     /// Single requests kept.
     events = "Events";
     /// Reports that agents gave up before they could be sent.
@@ -81,6 +87,8 @@ impl Metrics {
         let told = [
             (&self.signals, signals),
             (&self.inspected, batch.stats.inspected),
+            (&self.agent_blocked, batch.stats.blocked),
+            (&self.agent_would_block, batch.stats.would_block),
             (&self.events, batch.events.len() as u64),
             (&self.agent_dropped, batch.stats.dropped),
             (&self.agent_fail_open, batch.stats.fail_open),
@@ -88,6 +96,7 @@ impl Metrics {
         for (counter, n) in told {
             counter.fetch_add(n, Ordering::Relaxed);
         }
+        self.agent_slowest.fetch_max(batch.stats.decision_p99_us, Ordering::Relaxed);
     }
 
     pub(crate) fn flag_changed(&self, set: bool) {
@@ -124,10 +133,10 @@ impl Metrics {
         text
     }
 
-    /// One line of CloudWatch's embedded metric format with what happened since `before`, which it brings up to date; none
-    /// where nothing happened.
+    /// One line of CloudWatch's embedded metric format for a site, with what happened since `before`, which it brings up to
+    /// date; none where nothing happened.
     #[must_use]
-    pub fn emf(&self, before: &mut Vec<u64>, millis: u64) -> Option<String> {
+    pub fn emf(&self, site: &str, before: &mut Vec<u64>, millis: u64) -> Option<String> {
         let all = self.each();
         before.resize(all.len(), 0);
         let mut root = serde_json::Map::new();
@@ -140,11 +149,16 @@ impl Metrics {
                 root.insert(name.to_owned(), change.into());
             }
         }
+        let slowest = self.agent_slowest.swap(0, Ordering::Relaxed);
+        if slowest > 0 {
+            metrics.push(serde_json::json!({ "Name": "AgentDecisionP99", "Unit": "Microseconds" }));
+            root.insert("AgentDecisionP99".to_owned(), slowest.into());
+        }
         if metrics.is_empty() {
             return None;
         }
-        let directive =
-            serde_json::json!([{ "Namespace": "PicketEngine", "Dimensions": [[]], "Metrics": metrics }]);
+        root.insert("Site".to_owned(), site.into());
+        let directive = serde_json::json!([{ "Namespace": "PicketEngine", "Dimensions": [["Site"]], "Metrics": metrics }]);
         root.insert(
             "_aws".to_owned(),
             serde_json::json!({ "Timestamp": millis, "CloudWatchMetrics": directive }),
@@ -171,13 +185,18 @@ mod tests {
     fn embedded_metrics_name_only_what_happened() {
         let metrics = Metrics::default();
         let mut before = Vec::new();
-        assert_eq!(metrics.emf(&mut before, 1), None);
+        assert_eq!(metrics.emf("shop", &mut before, 1), None);
         Metrics::one(&metrics.flags_set);
-        let line: serde_json::Value = serde_json::from_str(&metrics.emf(&mut before, 7).unwrap()).unwrap();
+        let line: serde_json::Value =
+            serde_json::from_str(&metrics.emf("shop", &mut before, 7).unwrap()).unwrap();
         assert_eq!(line["FlagsSet"], 1);
         assert_eq!(line["_aws"]["Timestamp"], 7);
         let told = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap();
         assert_eq!(told.len(), 1);
-        assert_eq!(metrics.emf(&mut before, 8), None);
+        assert_eq!(
+            (&line["Site"], &line["_aws"]["CloudWatchMetrics"][0]["Dimensions"]),
+            (&"shop".into(), &serde_json::json!([["Site"]]))
+        );
+        assert_eq!(metrics.emf("shop", &mut before, 8), None);
     }
 }

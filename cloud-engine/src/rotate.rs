@@ -100,6 +100,8 @@ pub struct Rotation<S, V> {
     pub admin_secret: String,
     /// The public key that policies are signed with, where the owner has one.
     pub policy_public_key: Option<String>,
+    /// Accounts and roles that may report by their signatures alone.
+    pub callers: Vec<(String, String)>,
 }
 
 enum Kind {
@@ -159,6 +161,13 @@ impl<S: Store, V: Vault> Rotation<S, V> {
             }
             Kind::Admin => {
                 let made = self.ensure_site().await?;
+                for (account, role) in &self.callers {
+                    match self.engine.add_caller(&self.site, account, role, BY).await {
+                        // It was named before; of another site it stays.
+                        Ok(()) | Err(Refused::Conflict) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
                 let kept = || before["policyPrivateKey"].as_str().map(str::to_owned);
                 serde_json::to_string(&AdminSecret {
                     site: self.site.as_str().to_owned(),

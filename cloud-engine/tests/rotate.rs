@@ -87,6 +87,7 @@ fn rotation(memory: &Memory) -> (Rotation<Sqlite, &Memory>, Folder) {
         agent_secret: "picket/shop/agent".to_owned(),
         admin_secret: "picket/shop/admin".to_owned(),
         policy_public_key: None,
+        callers: vec![("123456789012".to_owned(), "shop-role".to_owned())],
     };
     (rotation, folder)
 }

@@ -51,19 +51,28 @@ impl Moto {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Calls an action of Secrets Manager.
+    /// Calls an action of Secrets Manager in the region that the agents' tests use, and gives its answer.
+    pub fn secrets(&self, action: &str, body: &Value) -> Value {
+        self.secrets_in("eu-central-1", action, body)
+    }
+
+    /// The same in any region.
     #[expect(clippy::expect_used, reason = "a double that does not answer has failed the test")]
-    pub fn secrets(&self, action: &str, body: &Value) {
-        ureq::post(self.url())
+    pub fn secrets_in(&self, region: &str, action: &str, body: &Value) -> Value {
+        let mut answer = ureq::post(self.url())
             .header("x-amz-target", format!("secretsmanager.{action}"))
             .header("content-type", "application/x-amz-json-1.1")
             .header(
                 "authorization",
-                "AWS4-HMAC-SHA256 Credential=AKIDTEST/20261125/eu-central-1/secretsmanager/aws4_request, \
-                 SignedHeaders=host, Signature=0",
+                format!(
+                    "AWS4-HMAC-SHA256 Credential=AKIDTEST/20261125/{region}/secretsmanager/aws4_request, \
+                     SignedHeaders=host, Signature=0"
+                ),
             )
             .send(body.to_string())
             .expect("moto takes it");
+        let text = answer.body_mut().read_to_string().expect("an answer");
+        serde_json::from_str(&text).unwrap_or_default()
     }
 }
 

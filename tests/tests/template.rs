@@ -57,10 +57,14 @@ fn resources<'a>(template: &'a Value, kind: &str) -> Vec<(&'a str, &'a Value)> {
 fn dashboard() -> Value {
     let template = template("template.yaml");
     let body = resources(&template, "AWS::CloudWatch::Dashboard")[0].1["DashboardBody"].clone();
-    let mut body = body.as_str().expect("a body").to_owned();
-    for (name, value) in
-        [("AWS::Partition", "aws"), ("AWS::Region", "eu-central-1"), ("AWS::AccountId", "123456789012")]
-    {
+    let mut body = body[0].as_str().expect("a body").to_owned();
+    let heartbeat = ", \"arn:aws:cloudwatch:eu-central-1:123456789012:alarm:Picket-${Site}-no-heartbeat\"";
+    for (name, value) in [
+        ("AWS::Partition", "aws"),
+        ("AWS::Region", "eu-central-1"),
+        ("AWS::AccountId", "123456789012"),
+        ("Heartbeat", heartbeat),
+    ] {
         body = body.replace(&format!("${{{name}}}"), value);
     }
     serde_json::from_str(&body)

@@ -76,7 +76,8 @@ fn build(sam: &Path) -> Result<(), String> {
             .args(["-m", "samcli", "build", "--region", REGION, "--template", "template.yaml", "--build-dir"])
             .arg(&place),
     )?;
-    let wanted: [PathBuf; 5] = [
+    let wanted: [PathBuf; 6] = [
+        "RotationFunction/bootstrap".into(),
         "EngineFunction/bootstrap".into(),
         "LayerX86/extensions/picket".into(),
         "LayerX86/picket/wrapper".into(),
