@@ -16,6 +16,7 @@ mod evidence;
 mod fact;
 mod finding;
 mod html;
+mod index;
 mod input;
 mod inspect;
 pub mod limits;

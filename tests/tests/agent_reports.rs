@@ -263,7 +263,7 @@ fn shutdown_sends_what_waits() {
 }
 
 #[test]
-fn an_upload_that_is_frozen_half_way_is_made_once_more_and_counted_once() {
+fn trap_19_an_upload_that_is_frozen_half_way_is_made_once_more_and_counted_once() {
     let (double, cloud) = (Double::start(), Cloud::start());
     let agent = start(&double, &cloud, &[]);
     let mut runtime = agent.connect();
@@ -374,7 +374,7 @@ fn no_engine_means_no_word_about_one() {
 }
 
 #[test]
-fn a_flood_of_attacks_with_a_slow_engine_is_held_within_the_budget_and_told_to_the_last() {
+fn trap_20_a_flood_of_attacks_with_a_slow_engine_is_held_within_the_budget_and_told_to_the_last() {
     let (double, cloud) = (Double::start(), Cloud::start());
     let mut agent = start(&double, &cloud, &[]);
     let mut runtime = agent.connect();

@@ -48,7 +48,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         println!("template: cfn-lint, sam validate and checkov have nothing against {template}");
     }
     if options.build {
-        build(&sam)?;
+        build(&sam, options.install)?;
     }
     Ok(())
 }
@@ -69,10 +69,11 @@ fn python(tool: &Path) -> Command {
 }
 
 /// Builds what the template deploys, and looks for the files that Lambda will start.
-fn build(sam: &Path) -> Result<(), String> {
+fn build(sam: &Path, install: bool) -> Result<(), String> {
     let place = layout::target().join("sam");
     command::show(
         python(sam)
+            .env("XTASK_OPTIONS", if install { "--install" } else { "" })
             .args(["-m", "samcli", "build", "--region", REGION, "--template", "template.yaml", "--build-dir"])
             .arg(&place),
     )?;

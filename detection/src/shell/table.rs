@@ -1,5 +1,7 @@
 //! The commands of Unix systems and of Windows, by the arguments that they take.
 
+use crate::index::Index;
+
 /// Which arguments make sense for a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Takes {
@@ -51,31 +53,50 @@ pub(crate) fn may_be(first: u8, len: usize) -> bool {
     len < 32 && (lengths & 1 << len != 0 || matches!(first | 0x20, b'p' | b'r' | b'l' | b'n' | b't'))
 }
 
+/// The tables, and what the commands of each take.
+static TABLES: [(Takes, &[&[u8]]); 7] = [
+    (Takes::Little, LITTLE),
+    (Takes::Path, PATH),
+    (Takes::Host, HOST),
+    (Takes::Code, CODE),
+    (Takes::Number, NUMBER),
+    (Takes::Anything, ANYTHING),
+    (Takes::Verb, VERB),
+];
+
+/// Bits of a number that say where a name stands in its table; the others say which table that is, counted from 1.
+const PLACE_BITS: u32 = 12;
+
+/// Where each name stands.
+static INDEX: Index = {
+    let (mut index, mut table) = (Index::new(), 0);
+    while table < TABLES.len() {
+        let mut at = 0;
+        while at < TABLES[table].1.len() {
+            index = index.with(TABLES[table].1[at], ((table + 1) << PLACE_BITS | at) as u16);
+            at += 1;
+        }
+        table += 1;
+    }
+    index
+};
+
 /// Finds a command by its lower-case name.
 pub(crate) fn find(name: &[u8]) -> Option<Entry> {
     if !may_be(*name.first()?, name.len()) {
         return None;
     }
-    let common = COMMON.binary_search(&name).is_ok();
-    let has = |list: &[&[u8]]| list.binary_search(&name).is_ok();
-    let takes = if has(LITTLE) {
-        Takes::Little
-    } else if has(PATH) {
-        Takes::Path
-    } else if has(HOST) {
-        Takes::Host
-    } else if has(CODE) || versioned(name) {
-        Takes::Code
-    } else if has(NUMBER) {
-        Takes::Number
-    } else if has(ANYTHING) {
-        Takes::Anything
-    } else if has(VERB) {
-        Takes::Verb
-    } else {
-        return None;
+    let table = |number: u16| TABLES.get(usize::from(number >> PLACE_BITS) - 1);
+    let is = |number: u16| {
+        let names = table(number).map(|(_, names)| *names).unwrap_or_default();
+        names.get(usize::from(number) % (1 << PLACE_BITS)).is_some_and(|known| *known == name)
     };
-    Some(Entry { takes, common })
+    let takes = match INDEX.find(name, is).and_then(table) {
+        Some((takes, _)) => *takes,
+        None if versioned(name) => Takes::Code,
+        None => return None,
+    };
+    Some(Entry { takes, common: COMMON.binary_search(&name).is_ok() })
 }
 
 /// `python3.11`, `php8`, `perl5`.

@@ -5,8 +5,9 @@
 use memchr::{memchr, memchr2, memmem};
 
 use super::{
+    lookup::word,
     token::{Kind, Operator, Token},
-    words::{Word, word},
+    words::Word,
 };
 
 /// A lexer at a place of a view. Copying it is how the recogniser looks ahead.

@@ -6,8 +6,9 @@
 use super::{
     evidence::{Run, Seen, Tail},
     lexer::Lexer,
+    lookup::word,
     token::{Kind, Token},
-    words::{Call, Word, word},
+    words::{Call, Word},
 };
 
 /// What stands before the place where a run begins.

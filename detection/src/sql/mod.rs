@@ -4,6 +4,7 @@
 
 mod evidence;
 mod lexer;
+mod lookup;
 mod machine;
 mod operands;
 mod operators;

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::words::{Word, word};
+use super::{lookup::word, words::Word};
 
 /// Prose that is shorter is judged together with what it surrounds.
 const FEWEST_BYTES: usize = 256;

@@ -7,9 +7,10 @@
 use super::{
     evidence::Run,
     lexer::{Lexer, is_name},
+    lookup::beginning,
     machine::{Begin, recognise},
     token::{Kind, Operator},
-    words::{Call, Word, word},
+    words::{Call, Word},
 };
 
 /// What stands before a run.
@@ -361,7 +362,7 @@ impl Scan<'_> {
 
     fn word(&mut self, at: usize, len: usize) -> Candidate {
         let text = self.bytes.get(at..at + len).unwrap_or_default();
-        match word(text) {
+        match beginning(text) {
             Word::Bool => self.joint(at, at + len),
             Word::Union => match self.peek(at + len).0 {
                 Kind::Word(Word::Select | Word::Quantifier) | Kind::Open => {

@@ -119,8 +119,8 @@ const fn call(kind: Call) -> Word {
     Word::Call(kind)
 }
 
-/// Sorted by name; [`word`] searches it.
-static WORDS: &[(&str, Word)] = &[
+/// Sorted by name; `lookup.rs` finds words in it.
+pub(super) static WORDS: &[(&str, Word)] = &[
     ("aes_decrypt", call(Text)),
     ("aes_encrypt", call(Text)),
     ("all", Quantifier),
@@ -496,79 +496,3 @@ static WORDS: &[(&str, Word)] = &[
     ("xor", Bool),
     ("xp_cmdshell", call(Outside)),
 ];
-
-/// Longest word of the table.
-const LONGEST: usize = 32;
-
-/// Where the words of each initial letter begin.
-static INITIALS: [u16; 27] = initials();
-
-/// For each first letter, the lengths of the words that start with it, as bits: most names are none of them.
-static LENGTHS: [u64; 26] = {
-    let (mut lengths, mut at) = ([0; 26], 0);
-    while at < WORDS.len() {
-        let name = WORDS[at].0.as_bytes();
-        lengths[(name[0] - b'a') as usize] |= 1 << name.len();
-        at += 1;
-    }
-    lengths
-};
-
-const fn initials() -> [u16; 27] {
-    let mut starts = [0; 27];
-    let (mut letter, mut at) = (0, 0);
-    while letter < 27 {
-        while at < WORDS.len() && WORDS[at].0.as_bytes()[0] < b'a' + letter as u8 {
-            at += 1;
-        }
-        starts[letter] = at as u16;
-        letter += 1;
-    }
-    starts
-}
-
-/// What a word does. `text` is in any case.
-pub(crate) fn word(text: &[u8]) -> Word {
-    let Some(&first) = text.first() else { return Word::Plain };
-    let initial = usize::from(first.to_ascii_lowercase().wrapping_sub(b'a'));
-    if initial >= 26 || text.len() > LONGEST {
-        return Word::Plain;
-    }
-    let group = usize::from(INITIALS[initial])..usize::from(INITIALS[initial + 1]);
-    if LENGTHS[initial] >> text.len() & 1 == 0 {
-        return family(text);
-    }
-    let found = WORDS[group].iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(text));
-    found.map_or_else(|| family(text), |&(_, word)| word)
-}
-
-/// Words that are known by how they begin: the packages and procedures that servers come with.
-fn family(text: &[u8]) -> Word {
-    const FAMILIES: &[(&str, Word)] = &[
-        ("xp_", Word::Call(Outside)),
-        ("sp_", Word::Call(Server)),
-        ("utl_", Word::Call(Outside)),
-        ("dbms_", Word::Call(Server)),
-        ("ctxsys", Word::Call(Outside)),
-    ];
-    let known = |&&(start, _): &&(&str, Word)| {
-        text.get(..start.len()).is_some_and(|prefix| prefix.eq_ignore_ascii_case(start.as_bytes()))
-    };
-    FAMILIES.iter().find(known).map_or(Word::Plain, |&(_, word)| word)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_is_sorted_and_every_word_is_found() {
-        assert!(WORDS.is_sorted_by(|a, b| a.0 < b.0));
-        for (name, known) in WORDS {
-            assert!(name.len() <= LONGEST, "{name}");
-            assert_eq!(word(name.to_ascii_uppercase().as_bytes()), *known, "{name}");
-        }
-        assert_eq!(word(b"shakespeare"), Word::Plain);
-        assert_eq!(word(b"xp_dirtree"), call(Outside));
-    }
-}
