@@ -27,10 +27,11 @@ const BATCH: usize = 20;
 
 fn main() {
     println!("{:<58} {:>12} {:>12}", "added time per invocation, 2 KB API Gateway event", "p50 µs", "p99 µs");
-    added_time("full CPU", None);
+    added_time("prose", &gateway_event(), None);
+    added_time("an order of short fields", &order(), None);
     println!("\nthe same under a CPU quota of 0.07 core, as a 128 MB function has it");
     match Quota::new(0.07) {
-        Ok(quota) => added_time("0.07 core", Some(&quota)),
+        Ok(quota) => added_time("0.07 core", &gateway_event(), Some(&quota)),
         Err(why) => println!("  not measured: {why}"),
     }
     println!();
@@ -41,9 +42,22 @@ fn main() {
     sizes();
 }
 
-/// A clean API Gateway REST event of 2 KB.
+/// A clean API Gateway REST event of 2 KB, a quarter of it prose with an apostrophe in each sentence: each of them might begin an injection.
 fn gateway_event() -> Vec<u8> {
     let note = "A chair with four legs, sold by O'Brien & Sons; delivered on 5 May. ".repeat(8);
+    gateway(&json!({"name": "chair", "tags": ["wood", "kitchen"], "price": 49.90, "note": note}))
+}
+
+/// The same with a body as interfaces send each other: many short fields.
+fn order() -> Vec<u8> {
+    let line = |n: u32| json!({"sku": format!("SKU-{}", 1000 + n), "qty": n, "price": 12.5, "gift": false, "note": "blue, large"});
+    let lines: Vec<_> = (1..=5).map(line).collect();
+    gateway(&json!({
+        "customer": {"id": "c-83624", "email": "jane.doe@example.com", "name": "Jane Doe"}, "lines": lines, "currency": "EUR", "coupon": null,
+    }))
+}
+
+fn gateway(body: &serde_json::Value) -> Vec<u8> {
     json!({
         "resource": "/items/{id}", "path": "/items/42", "httpMethod": "POST",
         "headers": {
@@ -59,7 +73,7 @@ fn gateway_event() -> Vec<u8> {
             "protocol": "HTTP/1.1", "stage": "prod", "domainName": "a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com", "requestTimeEpoch": 1_795_334_400_000_u64,
             "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef", "identity": {"sourceIp": "198.51.100.23", "userAgent": "Mozilla/5.0"}, "apiId": "a1b2c3d4e5",
         },
-        "body": json!({"name": "chair", "tags": ["wood", "kitchen"], "price": 49.90, "note": note}).to_string(),
+        "body": body.to_string(),
         "isBase64Encoded": false,
     })
     .to_string()
@@ -96,9 +110,8 @@ fn percentile(sorted: &[f64], share: f64) -> f64 {
     sorted[((sorted.len() as f64 * share) as usize).min(sorted.len() - 1)]
 }
 
-fn added_time(label: &str, quota: Option<&Quota>) {
+fn added_time(label: &str, event: &[u8], quota: Option<&Quota>) {
     let rounds = if quota.is_some() { 400 } else { ROUNDS };
-    let event = gateway_event();
     let doubles = [Double::start(), Double::start(), Double::start()];
     let yardstick = Yardstick::start(&doubles[1]);
     let agent = Agent::start(&doubles[2], &[("PICKET_MODE", "block")]);
@@ -116,7 +129,7 @@ fn added_time(label: &str, quota: Option<&Quota>) {
     for round in 0..warm_up + rounds / BATCH {
         for ((double, runtime), sample) in doubles.iter().zip(&mut runtimes).zip(&mut samples) {
             for _ in 0..BATCH {
-                let took = invocation(double, runtime, &event);
+                let took = invocation(double, runtime, event);
                 if round >= warm_up {
                     sample.push(took);
                 }
