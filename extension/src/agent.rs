@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use crate::{
     answers::Answers,
-    cloud::{Cloud, Steering, config::Config},
+    cloud::{Cloud, Steering, config::Config, rates::Everywhere},
     counters::Counters,
     guard::{Guard, Parts},
     log::{self, Log},
@@ -83,11 +83,15 @@ pub async fn run(environment: Environment, desk: Desk) {
         },
         Arc::clone(&log),
     ));
-    let steering = steering_of(&policies, &settings, function);
+    let rates = Arc::new(Rates::new(KeySecret::new(&rate_secret())));
+    let steering = steering_of(&policies, &rates, &settings, function);
     let cloud = cloud_of(&settings, value_of, &log, &counters, steering);
+    if let Some(cloud) = &cloud {
+        rates.set_beyond(Box::new(Everywhere(Arc::clone(cloud))));
+    }
     let guard = Arc::new(Guard::new(Parts {
         policies,
-        rates: Rates::new(KeySecret::new(&rate_secret())),
+        rates,
         response: settings.response,
         log: Arc::clone(&log),
         counters: Arc::clone(&counters),
@@ -208,12 +212,18 @@ fn redactor_of(settings: &Settings, policy: &Policy) -> Redactor {
 }
 
 /// Where the engine's signed policies go.
-fn steering_of(policies: &Arc<Policies>, settings: &Settings, function: String) -> Steering {
-    let (known, taking) = (Arc::clone(policies), Arc::clone(policies));
+fn steering_of(
+    policies: &Arc<Policies>,
+    rates: &Arc<Rates>,
+    settings: &Settings,
+    function: String,
+) -> Steering {
+    let (known, taking, rates) = (Arc::clone(policies), Arc::clone(policies), Arc::clone(rates));
     let site = settings.site.clone();
     Steering {
         version: Box::new(move || known.version()),
         offer: Box::new(move |bundle, key| taking.offer(bundle, &function, &site, key)),
+        share: Box::new(move |secret| rates.share(KeySecret::new(secret))),
     }
 }
 

@@ -46,7 +46,7 @@ use crate::{
 /// What a guard is made of.
 pub(crate) struct Parts {
     pub(crate) policies: Arc<Policies>,
-    pub(crate) rates: Rates,
+    pub(crate) rates: Arc<Rates>,
     pub(crate) response: ResponseForm,
     pub(crate) log: Arc<Log>,
     pub(crate) counters: Arc<Counters>,

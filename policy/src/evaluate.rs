@@ -407,7 +407,7 @@ impl<'a> Judge<'a> {
                 if !limit.condition.holds(&facts) {
                     continue;
                 }
-                ClientKey::from_parts(&limit.key, &facts, &rates.secret)
+                rates.under_secret(|secret| ClientKey::from_parts(&limit.key, &facts, secret))
             };
             let Some(client) = client else { continue };
             let standing =

@@ -12,6 +12,9 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 
 use crate::{Redacted, limits, series::Series};
 
+/// The signal under which requests are counted for rate limits: docs/protocol.md.
+const RATE: &str = "RATE";
+
 /// A closed batch, as it goes over the wire. It is sent, and sent again, with the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parcel {
@@ -132,6 +135,12 @@ impl Outbox {
         self.since.get_or_insert(now_s);
         self.series.count(client, signal, now_s, flags);
         self.attacked |= flags;
+    }
+
+    /// Counts a request for a rate limit that all environments count together. It is no attack, and makes nothing due.
+    pub fn count_rate(&mut self, now_s: u64, client: &ClientKey) {
+        self.since.get_or_insert(now_s);
+        self.series.count(client, RATE, now_s, true);
     }
 
     /// Keeps a single request: attacks all, anomalies a few a minute.

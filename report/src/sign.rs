@@ -38,6 +38,7 @@ pub struct Signer {
     audience: String,
     pair: Ed25519KeyPair,
     spool: hmac::Key,
+    rates: [u8; 32],
     /// What policies are signed with.
     pub policy_key: [u8; 32],
 }
@@ -66,7 +67,9 @@ impl Signer {
         // A key of its own for the spool, so that a tag there says nothing about the signing key.
         let root = hmac::Key::new(hmac::HMAC_SHA256, &seed);
         let spool = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, b"picket-spool-v1").as_ref());
-        Ok(Self { kid: secret.id.clone(), audience: secret.audience.clone(), pair, spool, policy_key })
+        let mut rates = [0; 32];
+        rates.copy_from_slice(hmac::sign(&root, b"picket-rates-v1").as_ref());
+        Ok(Self { kid: secret.id.clone(), audience: secret.audience.clone(), pair, spool, rates, policy_key })
     }
 
     /// The value of the signature header for a request that leaves at `time` (Unix seconds).
@@ -76,6 +79,12 @@ impl Signer {
         let mut sig = [0; 64];
         sig.copy_from_slice(self.pair.sign(text.as_bytes()).as_ref());
         Signature { kid: self.kid.clone(), time, sig }.to_header()
+    }
+
+    /// The secret under which what rate limits count by is hashed. All environments with this key have it, and the engine does not.
+    #[must_use]
+    pub const fn rate_secret(&self) -> &[u8; 32] {
+        &self.rates
     }
 
     /// The key under which the spool is sealed against changes.

@@ -298,9 +298,13 @@ fn now_s() -> u64 {
 }
 
 /// The key of a seed.
-#[expect(clippy::expect_used, reason = "any 32 bytes are a seed")]
 fn pair(seed: u8) -> Ed25519KeyPair {
-    Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("a seed")
+    pair_of(&[seed; 32])
+}
+
+#[expect(clippy::expect_used, reason = "any 32 bytes are a seed")]
+fn pair_of(seed: &[u8; 32]) -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(seed).expect("a seed")
 }
 
 fn serve(shared: &Shared, stream: TcpStream, address: SocketAddr) -> std::io::Result<()> {
@@ -471,7 +475,7 @@ fn secret_text(seed: u8, address: SocketAddr) -> String {
     json!({
         "id": format!("key-{seed}"),
         "privateKey": URL_SAFE_NO_PAD.encode([seed; 32]),
-        "policyPublicKey": URL_SAFE_NO_PAD.encode(pair(bundle::SEED).public_key().as_ref()),
+        "policyPublicKey": URL_SAFE_NO_PAD.encode(pair_of(&bundle::SEED).public_key().as_ref()),
         "url": format!("http://{address}"),
         "audience": AUDIENCE,
     })

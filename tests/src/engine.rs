@@ -46,6 +46,8 @@ pub struct Engine {
     pub secret: Secret,
     /// The first owner's token, likewise.
     pub token: String,
+    /// The private key that the site's policies are signed with, likewise; empty where another start printed it.
+    pub policy_seed: Vec<u8>,
 }
 
 /// The seconds since 1970.
@@ -104,7 +106,9 @@ impl Engine {
         let secret =
             serde_json::from_value(told["agentSecret"].clone()).map_err(|error| error.to_string())?;
         let token = told["adminToken"].as_str().unwrap_or_default().to_owned();
-        let engine = Self { child, kept, address, secret, token };
+        let seed = told["policyPrivateKey"].as_str().unwrap_or_default();
+        let policy_seed = URL_SAFE_NO_PAD.decode(seed).unwrap_or_default();
+        let engine = Self { child, kept, address, secret, token, policy_seed };
         engine.wait()?;
         Ok(engine)
     }
@@ -116,7 +120,7 @@ impl Engine {
     pub fn over(kept: Kept, secret: Secret, token: String) -> Result<Self, String> {
         let address = free_address()?;
         let child = Self::spawn(&kept, &address, Stdio::null())?;
-        let engine = Self { child, kept, address, secret, token };
+        let engine = Self { child, kept, address, secret, token, policy_seed: Vec::new() };
         engine.wait().map(|()| engine)
     }
 

@@ -134,7 +134,7 @@ fn a_signed_policy_decides_over_the_settings_and_a_newer_one_replaces_it() {
 fn a_policy_by_another_key_for_another_function_or_out_of_its_time_is_refused_and_the_last_good_one_stays() {
     let (now, good) = (now(), Bundle::version(9));
     for (bundle, reason) in [
-        (Bundle { seed: 98, ..good.clone() }, "its signature is not by the key that this agent knows"),
+        (Bundle { seed: [98; 32], ..good.clone() }, "its signature is not by the key that this agent knows"),
         (
             Bundle { functions: vec!["other-*".to_owned()], ..good.clone() },
             "it is for another site or function",

@@ -244,6 +244,9 @@ impl Courier {
                     secret.audience.clone_from(audience);
                 }
                 let signer = Signer::new(&secret).map_err(|error| error.to_string())?;
+                if let Some(steering) = &self.shared.steering {
+                    (steering.share)(signer.rate_secret());
+                }
                 let url = self.config.engine.as_deref().unwrap_or(&secret.url);
                 Ok(Engine::new(client, url, Auth::Key(signer)))
             }

@@ -175,6 +175,12 @@ impl Flags {
             })
     }
 
+    /// Until when (Unix seconds) a flag of exactly this client holds; none where there is none that holds now.
+    pub(crate) fn until(&self, client: &ClientKey, now_s: u64) -> Option<u64> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.flags.get(client).map(|held| held.until).filter(|until| *until > now_s)
+    }
+
     /// Waits for the first flags, as long as there is patience left in this environment.
     pub(crate) fn wait_first(&self) {
         let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);

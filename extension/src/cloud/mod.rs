@@ -8,6 +8,7 @@ mod courier;
 mod credentials;
 mod engine;
 mod flags;
+pub(crate) mod rates;
 mod secret;
 
 use std::{
@@ -87,12 +88,17 @@ impl Shared {
 /// Judges a signed policy with the key that it must be signed with, and says whether it was taken.
 pub(crate) type Offer = Box<dyn Fn(&Bundle, &[u8; 32]) -> bool + Send + Sync>;
 
+/// Takes a secret.
+pub(crate) type Share = Box<dyn Fn(&[u8; 32]) + Send + Sync>;
+
 /// Where signed policies go: who judges and keeps them is told from outside.
 pub(crate) struct Steering {
     /// The version of the signed policy that was taken last; 0 for none.
     pub(crate) version: Box<dyn Fn() -> u64 + Send + Sync>,
     /// Takes a policy, or not, given the key that policies are signed with.
     pub(crate) offer: Offer,
+    /// Takes the secret under which all environments with this key hash what rate limits count by.
+    pub(crate) share: Share,
 }
 
 impl std::fmt::Debug for Steering {

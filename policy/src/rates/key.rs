@@ -22,6 +22,20 @@ impl KeySecret {
     }
 }
 
+impl KeySecret {
+    /// A client under this secret: what may leave, and is the same wherever the secret is.
+    pub(crate) fn digest(&self, client: &ClientKey) -> Option<[u8; 16]> {
+        match client {
+            ClientKey::Hashed(hash) => Some(*hash),
+            ClientKey::Address(address) => {
+                let mut context = hmac::Context::with_key(&self.0);
+                feed(&mut context, 0, address.to_string().as_bytes());
+                context.sign().as_ref().first_chunk().copied()
+            }
+        }
+    }
+}
+
 impl fmt::Debug for KeySecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("KeySecret")

@@ -4,7 +4,10 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::key::{ClientKey, KeySecret};
@@ -24,18 +27,21 @@ pub struct Standing {
     pub retry_after: u32,
 }
 
-/// What is counted beyond this environment.
-pub trait Beyond: Send + fmt::Debug {
+/// What is counted beyond this environment. A client is known there by a keyed hash alone, under a secret that all environments share.
+pub trait Beyond: Send + Sync + fmt::Debug {
     /// Until when (seconds since 1970) a client is limited because of what all environments counted together.
-    fn limited_until(&self, limit: &str, client: &ClientKey, now: u64) -> Option<u64>;
+    fn limited_until(&self, limit: &str, client: &[u8; 16], now: u64) -> Option<u64>;
 
     /// Is told of each request that was counted here, for the count of all environments.
-    fn counted(&mut self, limit: &str, client: &ClientKey, now: u64);
+    fn counted(&self, limit: &str, client: &[u8; 16], now: u64);
 }
 
 /// The counts of one environment.
 pub struct Rates {
-    pub(crate) secret: KeySecret,
+    secret: RwLock<KeySecret>,
+    /// What counts beyond, once there is a secret that others have as well.
+    beyond: OnceLock<Box<dyn Beyond>>,
+    is_shared: AtomicBool,
     table: Mutex<Table>,
 }
 
@@ -43,7 +49,6 @@ pub struct Rates {
 struct Table {
     clients: HashMap<(Arc<str>, ClientKey), Counts>,
     capacity: usize,
-    beyond: Option<Box<dyn Beyond>>,
     /// Clients that had to make room while they were still counted.
     crowded_out: u64,
 }
@@ -66,16 +71,31 @@ impl Rates {
     /// No counts yet.
     #[must_use]
     pub fn new(secret: KeySecret) -> Self {
-        let table =
-            Table { clients: HashMap::new(), capacity: limits::COUNTED_KEYS, beyond: None, crowded_out: 0 };
-        Self { secret, table: Mutex::new(table) }
+        let table = Table { clients: HashMap::new(), capacity: limits::COUNTED_KEYS, crowded_out: 0 };
+        Self {
+            secret: RwLock::new(secret),
+            beyond: OnceLock::new(),
+            is_shared: AtomicBool::new(false),
+            table: Mutex::new(table),
+        }
     }
 
-    /// Lets the counts of all environments come in.
-    #[must_use]
-    pub fn with_beyond(self, beyond: Box<dyn Beyond>) -> Self {
-        self.table().beyond = Some(beyond);
-        self
+    /// Lets the counts of all environments come in, once [`Self::share`] was called. The first call holds.
+    pub fn set_beyond(&self, beyond: Box<dyn Beyond>) {
+        drop(self.beyond.set(beyond));
+    }
+
+    /// From now on clients are hashed under this secret, which other environments have as well. What was counted under hashes of
+    /// another one begins anew.
+    pub fn share(&self, secret: KeySecret) {
+        *self.secret.write().unwrap_or_else(PoisonError::into_inner) = secret;
+        self.is_shared.store(true, Ordering::Relaxed);
+        self.table().clients.retain(|(_, client), _| matches!(client, ClientKey::Address(_)));
+    }
+
+    /// What tells clients apart under the secret of this moment.
+    pub(crate) fn under_secret<T>(&self, make: impl FnOnce(&KeySecret) -> T) -> T {
+        make(&self.secret.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// No count is ever half written, so a panic elsewhere does not spoil them.
@@ -109,7 +129,13 @@ impl Rates {
     /// Counts one request and says how its client stands. `window` and `hold` are in seconds. A clock that goes back
     /// counts into the newest bucket.
     pub(crate) fn hit(&self, limit: (&Arc<str>, u32, u32, u32), client: ClientKey, now: u64) -> Standing {
-        self.table().hit(limit, client, now)
+        let known = self.beyond.get().filter(|_| self.is_shared.load(Ordering::Relaxed)).and_then(|beyond| {
+            let digest = self.under_secret(|secret| secret.digest(&client))?;
+            let until = beyond.limited_until(limit.0, &digest, now);
+            beyond.counted(limit.0, &digest, now);
+            until
+        });
+        self.table().hit(limit, client, known.unwrap_or(0), now)
     }
 }
 
@@ -118,12 +144,9 @@ impl Table {
         &mut self,
         (id, limit, window, hold): (&Arc<str>, u32, u32, u32),
         client: ClientKey,
+        elsewhere: u64,
         now: u64,
     ) -> Standing {
-        let elsewhere = self.beyond.as_ref().and_then(|beyond| beyond.limited_until(id, &client, now));
-        if let Some(beyond) = &mut self.beyond {
-            beyond.counted(id, &client, now);
-        }
         let key = (Arc::clone(id), client);
         if !self.clients.contains_key(&key) {
             self.make_room(now);
@@ -143,7 +166,7 @@ impl Table {
             // A client that goes on while it is limited stays limited: a window must pass with fewer.
             counts.limited_until = counts.limited_until.max(now.saturating_add(hold.into()));
         }
-        let until = counts.limited_until.max(elsewhere.unwrap_or(0));
+        let until = counts.limited_until.max(elsewhere);
         let left = until.saturating_sub(now);
         Standing { limited: left > 0, count, retry_after: u32::try_from(left).unwrap_or(u32::MAX) }
     }
@@ -260,26 +283,43 @@ mod tests {
     }
 
     #[derive(Debug)]
-    struct Elsewhere(std::sync::mpsc::Sender<String>);
+    struct Elsewhere(Mutex<Vec<(String, [u8; 16])>>);
 
-    impl Beyond for Elsewhere {
-        fn limited_until(&self, _: &str, client: &ClientKey, _: u64) -> Option<u64> {
-            (client.to_string() == "0.0.0.9").then_some(NOW + 30)
+    impl Beyond for &'static Elsewhere {
+        fn limited_until(&self, limit: &str, client: &[u8; 16], _: u64) -> Option<u64> {
+            let told = self.0.lock().unwrap();
+            told.iter().any(|(known, of)| known == limit && of == client).then_some(NOW + 30)
         }
 
-        fn counted(&mut self, limit: &str, client: &ClientKey, _: u64) {
-            self.0.send(format!("{limit} {client}")).unwrap();
+        fn counted(&self, limit: &str, client: &[u8; 16], _: u64) {
+            self.0.lock().unwrap().push((limit.to_owned(), *client));
         }
     }
 
     #[test]
     fn what_all_environments_counted_comes_in_and_what_is_counted_here_goes_out() {
         let id: Arc<str> = "w".into();
-        let (sender, told) = std::sync::mpsc::channel();
-        let rates = rates().with_beyond(Box::new(Elsewhere(sender)));
-        let standing = rates.hit((&id, 10, 60, 60), client(9), NOW);
-        assert_eq!((standing.limited, standing.retry_after), (true, 30));
-        assert!(!rates.hit((&id, 10, 60, 60), client(8), NOW).limited);
-        assert_eq!(told.try_iter().collect::<Vec<_>>(), ["w 0.0.0.9", "w 0.0.0.8"]);
+        let elsewhere: &'static Elsewhere = Box::leak(Box::new(Elsewhere(Mutex::default())));
+        let environment = |own: &[u8]| {
+            let rates = Rates::new(KeySecret::new(own));
+            rates.set_beyond(Box::new(elsewhere));
+            rates
+        };
+        let (one, other) = (environment(b"one"), environment(b"other"));
+        let hit = |rates: &Rates, client| rates.hit((&id, 10, 60, 60), client, NOW);
+        assert!(!hit(&one, client(9)).limited);
+        assert!(
+            elsewhere.0.lock().unwrap().is_empty(),
+            "nothing leaves under a secret of one environment alone"
+        );
+        for rates in [&one, &other] {
+            rates.share(KeySecret::new(b"of all"));
+        }
+        assert!(!hit(&one, client(9)).limited);
+        let standing = hit(&other, client(9));
+        assert_eq!((standing.limited, standing.retry_after), (true, 30), "the same client by the same hash");
+        assert!(!hit(&other, client(8)).limited);
+        let told = elsewhere.0.lock().unwrap();
+        assert!(told.iter().all(|(limit, client)| limit == "w" && client[..4] != [0, 0, 0, 9]));
     }
 }
