@@ -47,6 +47,8 @@ const REPEATED: &[Hostile] = repeated! {
     "spaces": " ",
     "line ends": "\n",
     "NUL bytes": "\0",
+    "pluses and letters": "+A",
+    "pluses": "+",
     "single quotes": "'",
     "double quotes": "\"",
     "backticks": "`",
