@@ -57,7 +57,7 @@ fn seeds(kind: Kind) -> (&'static [&'static [u8]], &'static [&'static [u8]]) {
         Kind::Base64 => (
             &[
                 b"PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==", b"MScgb3IgJzEnPScx", b"PHNj\ncmlwdD4", b"8J-YgDw_eHNz_z4-",
-                b"aGVsbG8=d29ybGQ=", b"not base64 at all!",
+                b"aGVsbG8=d29ybGQ=", b"not base64 at all!", b"AA\xffA\xff\x8dAAHAA\xff\rA", b"AA AAA\xde\xa3\x04\0\x04A--",
             ],
             &[b"=", b"==", b"-", b"_", b"+", b"/", b"\n", b" ", b"!", b"A", b"PA", b"\xc3\xa9", b"====", b"\0"],
         ),
