@@ -11,11 +11,11 @@ use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use picket_policy::{Exclusion, Policy, Reason};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     error::CliError,
-    judge::{Circumstances, Judge, Judged, Known, now},
+    judge::{Answered, Circumstances, Judge, Judged, Known, now},
     policy::policy_of,
     replay_line::{self, Texts},
 };
@@ -28,7 +28,7 @@ const EXAMPLES: usize = 5;
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// A folder of events as `.json` files, or a file with one event or verdict line a line (also gzipped). Events may
-    /// stand in an object under `event`, beside `time` and `function`.
+    /// stand in an object under `event`, beside `time`, `function` and the handler's `answer`.
     #[arg(long)]
     events: PathBuf,
     /// The policy that holds: a policy file, or what `picket policy build` wrote.
@@ -120,17 +120,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let (mut events, mut lines, mut skipped, mut verdicts) = (0, 0, 0, BTreeMap::new());
     let mut texts = Texts::default();
     each_event(&arguments.events, &mut |name, text| {
-        let Some((event, known, mut circumstances)) = recorded(&text, &mut texts) else {
+        let Some(mut recorded) = recorded(&text, &mut texts) else {
             skipped += 1;
             return;
         };
         events += 1;
-        lines += u64::from(known.is_some());
+        lines += u64::from(recorded.known.is_some());
+        let circumstances = &mut recorded.circumstances;
         circumstances.request_id = name.to_owned();
         if circumstances.function.is_empty() {
             circumstances.function.clone_from(&arguments.function);
         }
-        let [from, to] = sides.each_mut().map(|side| decide(side, &event, known.as_deref(), &circumstances));
+        let [from, to] = sides.each_mut().map(|side| decide(side, &recorded));
         *verdicts.entry(format!("{} > {}", from.verdict, to.verdict)).or_default() += 1;
         if from.verdict != to.verdict {
             let (count, examples) = groups.entry((from, to)).or_default();
@@ -162,13 +163,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
 
 fn decide(
     (judge, policy): &mut (Judge, Policy),
-    event: &Bytes,
-    known: Option<&[Known]>,
-    circumstances: &Circumstances,
+    Recorded { event, known, answer, circumstances }: &Recorded,
 ) -> Decided {
     let judged = match known {
         Some(known) => judge.judge_again(policy, event, circumstances, known),
-        None => judge.judge(policy, event, circumstances, None),
+        None => judge.judge(policy, event, circumstances, answer.as_ref()),
     };
     Decided::of(judge, &judged)
 }
@@ -204,8 +203,17 @@ fn print(out: &mut impl Write, report: &Report) -> Result<(), CliError> {
     Ok(())
 }
 
-/// An event, and what is said beside it; of a verdict line, what it says was found.
-fn recorded(text: &[u8], texts: &mut Texts) -> Option<(Bytes, Option<Vec<Known>>, Circumstances)> {
+/// An event, with what is said beside it.
+struct Recorded {
+    event: Bytes,
+    /// What a verdict line says was found.
+    known: Option<Vec<Known>>,
+    /// What the handler answered.
+    answer: Option<Answered>,
+    circumstances: Circumstances,
+}
+
+fn recorded(text: &[u8], texts: &mut Texts) -> Option<Recorded> {
     let value: Value = serde_json::from_slice(text).ok()?;
     let object = value.as_object()?;
     let mut circumstances = Circumstances { now: now(), ..Circumstances::default() };
@@ -215,10 +223,11 @@ fn recorded(text: &[u8], texts: &mut Texts) -> Option<(Bytes, Option<Vec<Known>>
             function.split(':').nth(6).unwrap_or_default().clone_into(&mut circumstances.function);
         }
         let (event, known) = replay_line::read(&value, texts)?;
-        return Some((event, Some(known), circumstances));
+        return Some(Recorded { event, known: Some(known), answer: None, circumstances });
     }
     let Some(event) = object.get("event").filter(|event| event.is_object() || event.is_string()) else {
-        return Some((Bytes::copy_from_slice(text), None, circumstances));
+        let event = Bytes::copy_from_slice(text);
+        return Some(Recorded { event, known: None, answer: None, circumstances });
     };
     if let Some(time) = object.get("time").and_then(Value::as_u64) {
         circumstances.now = time;
@@ -228,7 +237,27 @@ fn recorded(text: &[u8], texts: &mut Texts) -> Option<(Bytes, Option<Vec<Known>>
     }
     let bytes =
         event.as_str().map_or_else(|| event.to_string().into_bytes(), |text| text.as_bytes().to_vec());
-    Some((bytes.into(), None, circumstances))
+    let answer = object.get("answer").and_then(Value::as_object).map(answered);
+    Some(Recorded { event: bytes.into(), known: None, answer, circumstances })
+}
+
+/// An answer in the shape of a handler's: `statusCode`, `headers`, `body`, and `tookMs` beside them.
+fn answered(answer: &Map<String, Value>) -> Answered {
+    let headers = answer.get("headers").and_then(Value::as_object);
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    Answered {
+        status: answer
+            .get("statusCode")
+            .and_then(Value::as_u64)
+            .and_then(|status| u16::try_from(status).ok()),
+        headers: headers
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.to_ascii_lowercase(), text(value)))
+            .collect(),
+        body: answer.get("body").map(text).unwrap_or_default().into_bytes(),
+        took_ms: answer.get("tookMs").and_then(Value::as_u64).unwrap_or(1),
+    }
 }
 
 /// Calls `each` for every file of a folder, in the order of their names, or for every line of a file.

@@ -186,6 +186,34 @@ fn the_exclusion_that_inspect_offers_lets_the_request_pass_and_no_other() {
 }
 
 #[test]
+fn replay_judges_rules_on_answers_where_the_answer_was_recorded() {
+    let folder = folder("answers");
+    let policy = |name: &str, rules: &str| {
+        let text = format!("picket: 1\nname: {name}\nversion: 1\nmode: block\n{rules}");
+        fs::write(folder.join(format!("{name}.yaml")), text).unwrap();
+        at(&folder, &format!("{name}.yaml"))
+    };
+    let old = policy("old", "");
+    let rule = "rules:\n  - id: no-traces\n    when: { field: status, equals: 500 }\n    then: [{ block: { status: 502 } }]\n";
+    let new = policy("new", rule);
+    let mut log = String::new();
+    for answer in [
+        json!({"statusCode": 500, "headers": {"X-A": 1}, "body": "trace"}),
+        json!({"statusCode": 200}),
+        Value::Null,
+    ] {
+        log.push_str(&format!("{}\n", json!({"event": event("/items", ""), "answer": answer})));
+    }
+    fs::write(folder.join("log.ndjson"), log).unwrap();
+    let events = at(&folder, "log.ndjson");
+    let output = picket(&["replay", "--events", &events, "--policy", &old, "--against", &new, "--json"]);
+    assert!(output.status.success(), "{}", complained(&output));
+    let report: Value = serde_json::from_str(&printed(&output)).unwrap();
+    assert_eq!(report["verdicts"], json!({"allow > allow": 2, "allow > block": 1}), "{report}");
+    assert_eq!(report["groups"][0]["to"]["rule"], "no-traces");
+}
+
+#[test]
 fn a_signed_bundle_carries_the_policy_and_a_key_is_never_overwritten() {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     use picket_cloud_protocol::Bundle;
