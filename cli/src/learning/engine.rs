@@ -1,5 +1,4 @@
-//! The single requests that the engine keeps, as lines: another source of the same report. Knows the admin API's pages; judges
-//! nothing.
+//! What the engine keeps, as lines: another source of the same report. Knows the admin API's pages; judges nothing.
 
 use std::time::Duration;
 
@@ -9,13 +8,19 @@ use serde_json::{Value, json};
 use super::{lines::Line, tally::rfc_3339};
 use crate::error::CliError;
 
-/// Pages that are asked for; with 200 requests each that is more than anybody reviews.
+/// Pages that are asked for in one span; with 200 requests each that is more than anybody reviews.
 const PAGES: usize = 500;
+/// The longest span that the engine answers for at once, in seconds.
+const SPAN: u64 = 7 * DAY;
+const DAY: u64 = 86_400;
+/// The step in which the engine is asked for its counts, in seconds.
+const STEP: u64 = 3_600;
 
 const LIMITS: picket_https::Limits =
     picket_https::Limits { timeout: Duration::from_secs(20), response_bytes: 16 * 1024 * 1024 };
 
-/// Gives what the engine kept of the last days to `take`, page by page.
+/// Gives what the engine kept of the last days, and of one more, to `take`, page by page: a function whose first request comes an hour
+/// after midnight would otherwise never fill its days.
 ///
 /// # Errors
 /// When the engine cannot be asked, or does not answer as it should.
@@ -30,38 +35,86 @@ pub(super) fn each(
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Output)?;
     let client = picket_https::Client::new(&picket_https::Options::default())
         .map_err(|error| CliError::Refused(error.to_string()))?;
-    let from = now_s.saturating_sub(u64::from(days) * 86_400);
-    for action in ["would_block", "block"] {
-        let mut cursor = String::new();
-        for _ in 0..PAGES {
-            let mut target = format!(
-                "{}/v1/admin/events?from={from}&action={action}&limit=200",
-                engine.trim_end_matches('/')
-            );
-            if !cursor.is_empty() {
-                target.push_str("&cursor=");
-                target.push_str(&cursor);
-            }
-            let page = runtime.block_on(ask(&client, &target, token)).map_err(CliError::Refused)?;
-            for event in page["events"].as_array().into_iter().flatten() {
-                take(Line::Json(line(event)));
-            }
-            match page["cursor"].as_str() {
-                // What comes back goes into the next address as it is, so it must be a plain word.
-                Some(next) if is_plain(next) && next != cursor => next.clone_into(&mut cursor),
-                _ => break,
-            }
+    let engine = engine.trim_end_matches('/');
+    let get = |path: &str| {
+        runtime.block_on(ask(&client, &format!("{engine}/v1/admin/{path}"), token)).map_err(CliError::Refused)
+    };
+    // The engine counts by minutes, so that spans which meet within one would count it twice.
+    let to = (now_s / 60 + 1) * 60;
+    let begin = to.saturating_sub((u64::from(days) + 1) * DAY);
+    let (mut from, mut told, mut shown) = (begin, 0_u64, 0_u64);
+    while from < to {
+        let until = to.min(from + SPAN);
+        let counted = get(&format!("signals?from={from}&to={until}&step={STEP}"))?;
+        for (hour, n) in steps(&counted, "~inspected") {
+            // By the hour's end, so that nobody is told of more time than there was.
+            let at = (hour + STEP).min(now_s);
+            take(Line::Json(json!({ "_aws": { "Timestamp": at * 1_000 }, "Inspected": n })));
         }
+        // A batch is counted when it was made, and tells of requests from before the time that is looked at where it is among the first.
+        let late = |(hour, n): (u64, u64)| if hour < begin + STEP { 0 } else { n };
+        told += ["~blocked", "~wouldBlock"]
+            .iter()
+            .flat_map(|name| steps(&counted, name))
+            .map(late)
+            .fold(0_u64, u64::saturating_add);
+        for action in ["would_block", "block"] {
+            let search = format!("events?from={from}&to={until}&action={action}&limit=200");
+            shown += requests(get, &search, &mut take)?;
+        }
+        from = until;
     }
-    // The engine keeps what it was told from the first day on, so the time that was asked for is the time that was looked at.
-    for at in [from, now_s] {
-        take(Line::Json(json!({ "_aws": { "Timestamp": at * 1000 } })));
+    // Where the engine asked for counts alone, or an environment had more to tell than fits, single requests are missing.
+    if told > shown {
+        take(Line::Json(json!({ "message": "verdict lines were left out", "suppressed": told - shown })));
     }
     Ok(())
 }
 
-fn is_plain(word: &str) -> bool {
-    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~:".contains(&byte))
+/// The steps of one of the engine's counts: when each begins, and how many.
+fn steps(counted: &Value, name: &str) -> Vec<(u64, u64)> {
+    let steps = counted["series"][name].as_object();
+    steps.into_iter().flatten().filter_map(|(step, n)| Some((step.parse().ok()?, n.as_u64()?))).collect()
+}
+
+/// Gives the requests that a search finds to `take`, and says how many there were.
+fn requests(
+    get: impl Fn(&str) -> Result<Value, CliError>,
+    search: &str,
+    take: &mut impl FnMut(Line),
+) -> Result<u64, CliError> {
+    let (mut shown, mut cursor) = (0, String::new());
+    for _ in 0..PAGES {
+        let page = if cursor.is_empty() { get(search)? } else { get(&format!("{search}&cursor={cursor}"))? };
+        for event in page["events"].as_array().into_iter().flatten() {
+            take(Line::Json(line(event)));
+            shown += 1;
+        }
+        match page["cursor"].as_str() {
+            // What comes back goes into the next address, so it must be a word that changes nothing else there.
+            Some(next) => match escaped(next) {
+                Some(next) if next != cursor => cursor = next,
+                _ => break,
+            },
+            None => break,
+        }
+    }
+    Ok(shown)
+}
+
+/// A cursor as a part of an address; none where it is no cursor of an engine's.
+fn escaped(cursor: &str) -> Option<String> {
+    let sound = (1..=100).contains(&cursor.len()) && cursor.bytes().all(|byte| byte.is_ascii_graphic());
+    sound.then(|| {
+        cursor.bytes().fold(String::new(), |mut text, byte| {
+            if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+                text.push(char::from(byte));
+            } else {
+                text.push_str(&format!("%{byte:02X}"));
+            }
+            text
+        })
+    })
 }
 
 async fn ask(client: &picket_https::Client, target: &str, token: &str) -> Result<Value, String> {
@@ -141,27 +194,66 @@ mod tests {
                              "location": "body.items[2].note", "chain": [], "span": [0, 4], "excerpt": "1 or 1"}],
             })
         };
+        let hour = |n: u64| (1_795_334_400 + n * 3_600).to_string();
+        let counted = |inspected: u64, would_block: u64| json!({"series": {"~inspected": {hour(0): inspected}, "~wouldBlock": {hour(0): would_block}}});
+        // A week and a day are asked for in two spans.
         let (address, serving) = serve(vec![
-            json!({"events": [event(1), event(2)], "cursor": "next-1"}),
+            counted(70, 2),
+            json!({"events": [event(1), event(2)], "cursor": "001795334402000#a&limit=1"}),
             json!({"events": [event(3)], "cursor": null}),
+            json!({"events": [], "cursor": null}),
+            counted(30, 2),
+            json!({"events": [], "cursor": null}),
             json!({"events": [], "cursor": null}),
         ]);
         let mut tally = Tally::new(&[]);
-        each(&address, "pa-1.secret", 7, 1_795_334_500, |line| tally.take(&line)).unwrap();
+        let now = 1_795_334_500;
+        each(&address, "pa-1.secret", 7, now, |line| tally.take(&line)).unwrap();
         let asked = serving.join().unwrap();
-        assert!(asked[0].contains("action=would_block") && asked[1].contains("cursor=next-1"), "{asked:?}");
-        assert!(asked[2].contains("action=block"), "{asked:?}");
-        assert!(asked.iter().all(|head| head.to_lowercase().contains("authorization: bearer pa-1.secret")));
+        let span = |head: &str| {
+            let number = |key: &str| -> u64 {
+                let digits = head.split(key).nth(1).unwrap().split(['&', ' ']).next().unwrap();
+                digits.parse().unwrap()
+            };
+            (number("from="), number("to="))
+        };
+        for head in &asked {
+            let (from, to) = span(head);
+            assert!(from < to && to - from <= 7 * 86_400, "the engine answers for a week at most: {head}");
+            assert!(head.to_lowercase().contains("authorization: bearer pa-1.secret"), "{head}");
+        }
+        assert_eq!(span(&asked[0]).1, span(&asked[4]).0, "no time is left out, and none asked for twice");
+        assert!(span(&asked[4]).1 > now && now - span(&asked[0]).0 >= 7 * 86_400);
+        assert!(asked[1].contains("action=would_block") && asked[3].contains("action=block"), "{asked:?}");
+        assert!(asked[2].contains("&cursor=001795334402000%23a%26limit%3D1 "), "{asked:?}");
         let report = report(tally, 7);
-        assert_eq!((report.would_block, report.places.len()), (3, 1));
+        assert_eq!((report.would_block, report.places.len(), report.inspected), (3, 1, 100));
+        assert_eq!(report.lines_left_out, 1, "four would have been blocked, three are shown");
+        assert!(report.days < 1.0 && !report.safe, "an engine that knows one hour has not seen a week");
         assert_eq!(report.places[0].judgement, Judgement::LooksFalse);
         assert_eq!(report.exclusions, ["SQLI@body.items[*].note"]);
     }
 
     #[test]
-    fn a_cursor_that_is_no_plain_word_ends_the_pages() {
-        for (word, plain) in [("abc-1_2", true), ("a&limit=1", false), ("", false), ("a b", false)] {
-            assert_eq!(is_plain(word), plain, "{word}");
+    fn an_engine_that_knows_nothing_calls_nothing_safe() {
+        let nothing = || json!({"series": {}, "events": [], "cursor": null});
+        let (address, serving) = serve((0..6).map(|_| nothing()).collect());
+        let mut tally = Tally::new(&[]);
+        each(&address, "pa-1.secret", 7, 1_795_334_500, |line| tally.take(&line)).unwrap();
+        serving.join().unwrap();
+        assert!(!report(tally, 7).safe);
+    }
+
+    #[test]
+    fn a_cursor_changes_nothing_but_itself() {
+        for (word, in_address) in [
+            ("001795334400000#ev-1_2", Some("001795334400000%23ev-1_2")),
+            ("a&limit=1", Some("a%26limit%3D1")),
+            ("", None),
+            ("a b", None),
+            ("\u{e4}", None),
+        ] {
+            assert_eq!(escaped(word).as_deref(), in_address, "{word}");
         }
     }
 }
