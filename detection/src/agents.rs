@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::lengths::Lengths;
+
 /// Headers that name the client.
 pub(crate) fn names_a_client(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"user-agent")
@@ -11,7 +13,7 @@ pub(crate) fn names_a_client(name: &[u8]) -> bool {
 }
 
 /// Product tokens of attack tools, lower case, sorted.
-pub(crate) static TOOLS: &[&[u8]] = &[
+static TOOL_TOKENS: &[&[u8]] = &[
     b"absinthe",
     b"acunetix",
     b"arachni",
@@ -183,7 +185,7 @@ pub(crate) static TOOLS: &[&[u8]] = &[
 ];
 
 /// Names of tools that hold blanks.
-pub(crate) static PHRASES: &[&[u8]] = &[
+static TOOL_PHRASES: &[&[u8]] = &[
     b"fuzz faster u fool",
     b"nmap scripting engine",
     b"open vulnerability assessment",
@@ -211,7 +213,7 @@ pub(crate) static PHRASES: &[&[u8]] = &[
 ];
 
 /// Product tokens of services that scan the whole internet, lower case.
-pub(crate) static SERVICES: &[&[u8]] = &[
+static SERVICE_TOKENS: &[&[u8]] = &[
     b"binaryedge",
     b"censys",
     b"censysinspect",
@@ -253,7 +255,7 @@ pub(crate) static SERVICES: &[&[u8]] = &[
 ];
 
 /// Names of services that hold blanks.
-pub(crate) static SERVICE_PHRASES: &[&[u8]] = &[
+static SERVICE_PHRASES: &[&[u8]] = &[
     b"expanse, a palo alto networks company",
     b"research scan",
     b"internet-wide scan",
@@ -264,32 +266,69 @@ pub(crate) static SERVICE_PHRASES: &[&[u8]] = &[
     b"palo alto networks",
 ];
 
-/// Where one of the names stands as a token of its own.
-pub(crate) fn find(agent: &[u8], tokens: &[&[u8]], phrases: &[&[u8]]) -> Option<Range<usize>> {
-    let mut lower = [0_u8; 256];
-    let mut at = 0;
-    while let Some(rest) = agent.get(at..).filter(|rest| !rest.is_empty()) {
-        let len = rest.iter().position(|byte| !is_token(*byte)).unwrap_or(rest.len());
-        if let (3..=64, Some(copy)) = (len, lower.get_mut(..len)) {
-            copy.copy_from_slice(rest.get(..len).unwrap_or_default());
-            copy.make_ascii_lowercase();
-            let copy = trim(copy);
-            // A name inside a host or a longer hyphenated word is somebody else's.
-            let head = copy.split(|byte| *byte == b'-').next().unwrap_or_default();
-            if tokens.contains(&copy)
-                || (head.len() >= 5 && head.len() < copy.len() && tokens.contains(&head))
-            {
-                return Some(at..at + len);
-            }
+/// Names to look for.
+pub(crate) struct Names {
+    tokens: &'static [&'static [u8]],
+    lengths: Lengths,
+    phrases: &'static [&'static [u8]],
+    /// For each first byte of a phrase its second bytes, folded to bits.
+    starts: [u64; 128],
+}
+
+/// Attack tools.
+pub(crate) static TOOLS: Names = Names::of(TOOL_TOKENS, TOOL_PHRASES);
+
+/// Services that scan the whole internet.
+pub(crate) static SERVICES: Names = Names::of(SERVICE_TOKENS, SERVICE_PHRASES);
+
+impl Names {
+    const fn of(tokens: &'static [&'static [u8]], phrases: &'static [&'static [u8]]) -> Self {
+        let (mut starts, mut at) = ([0; 128], 0);
+        while at < phrases.len() {
+            starts[phrases[at][0] as usize] |= 1 << (phrases[at][1] & 63);
+            at += 1;
         }
-        at += len + 1;
+        Self { tokens, lengths: Lengths::of(tokens), phrases, starts }
     }
-    let head = agent.get(..agent.len().min(256)).unwrap_or_default();
-    let copy = lower.get_mut(..head.len())?;
-    copy.copy_from_slice(head);
-    copy.make_ascii_lowercase();
-    let copy = &*copy;
-    phrases.iter().find_map(|phrase| memchr::memmem::find(copy, phrase).map(|at| at..at + phrase.len()))
+
+    fn is_token(&self, word: &[u8]) -> bool {
+        self.lengths.may_have(word) && self.tokens.contains(&word)
+    }
+
+    /// Where one of the names stands, a name without blanks as a token of its own.
+    pub(crate) fn find(&self, agent: &[u8]) -> Option<Range<usize>> {
+        let mut lower = [0_u8; 256];
+        let mut at = 0;
+        while let Some(rest) = agent.get(at..).filter(|rest| !rest.is_empty()) {
+            let len = rest.iter().position(|byte| !is_token(*byte)).unwrap_or(rest.len());
+            if let (3..=64, Some(copy)) = (len, lower.get_mut(..len)) {
+                copy.copy_from_slice(rest.get(..len).unwrap_or_default());
+                copy.make_ascii_lowercase();
+                let copy = trim(copy);
+                // A name inside a host or a longer hyphenated word is somebody else's.
+                let head = copy.split(|byte| *byte == b'-').next().unwrap_or_default();
+                if self.is_token(copy) || (head.len() >= 5 && head.len() < copy.len() && self.is_token(head))
+                {
+                    return Some(at..at + len);
+                }
+            }
+            at += len + 1;
+        }
+        let head = agent.get(..agent.len().min(256)).unwrap_or_default();
+        let copy = lower.get_mut(..head.len())?;
+        copy.copy_from_slice(head);
+        copy.make_ascii_lowercase();
+        self.phrase(copy)
+    }
+
+    fn phrase(&self, lower: &[u8]) -> Option<Range<usize>> {
+        let mut pairs = lower.iter().zip(lower.iter().skip(1)).enumerate();
+        pairs.find_map(|(at, (first, second))| {
+            let starts = self.starts.get(usize::from(*first)).copied().unwrap_or_default();
+            let rest = lower.get(at..).filter(|_| starts >> (second & 63) & 1 != 0)?;
+            self.phrases.iter().find(|phrase| rest.starts_with(phrase)).map(|phrase| at..at + phrase.len())
+        })
+    }
 }
 
 const fn is_token(byte: u8) -> bool {
@@ -336,9 +375,9 @@ mod tests {
 
     #[test]
     fn a_name_counts_as_a_token_of_its_own_only() {
-        assert!(find(b"Mozilla/5.0 (compatible; Nikto/2.5)", TOOLS, PHRASES).is_some());
-        assert!(find(b"sqlmap", TOOLS, PHRASES).is_some());
-        assert!(find(b"Fuzz Faster U Fool v2", TOOLS, PHRASES).is_some());
+        assert!(TOOLS.find(b"Mozilla/5.0 (compatible; Nikto/2.5)").is_some());
+        assert!(TOOLS.find(b"sqlmap").is_some());
+        assert!(TOOLS.find(b"Fuzz Faster U Fool v2").is_some());
         for agent in [
             "Mozilla/5.0 (X11; Linux) Chrome/120 Safari/537.36",
             "python-requests/2.31",
@@ -347,8 +386,8 @@ mod tests {
             "MyZapier/1",
             "facebookexternalhit/1.1",
         ] {
-            assert!(find(agent.as_bytes(), TOOLS, PHRASES).is_none(), "{agent}");
-            assert!(find(agent.as_bytes(), SERVICES, SERVICE_PHRASES).is_none(), "{agent}");
+            assert!(TOOLS.find(agent.as_bytes()).is_none(), "{agent}");
+            assert!(SERVICES.find(agent.as_bytes()).is_none(), "{agent}");
             assert!(!misspelled(agent.as_bytes()), "{agent}");
         }
         assert!(misspelled(b"Mozlila/5.0 (Linux)") && misspelled(b"Mozilla/5.g"));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Input, Scratch, Signal, Sink, detectors::ALL};
+use crate::{Class, Input, Scratch, Signal, Sink, detectors::ALL};
 
 /// One detector: what it reports, when it is worth running, and how it looks.
 pub struct Detector {
@@ -12,11 +12,33 @@ pub struct Detector {
     pub name: &'static str,
     /// Raised with every change of what it finds.
     pub version: u16,
-    /// Whether a view is worth a closer look, from its classes, place and name alone. A view in which one of the
-    /// detector's literal anchors occurs (`detectors/<name>.anchors`, one case-folded literal a line) is looked at anyway.
-    pub gate: fn(&Input<'_>) -> bool,
+    /// Which views are worth a closer look. A view in which one of the detector's literal anchors occurs
+    /// (`detectors/<name>.anchors`, one case-folded literal a line) is looked at anyway.
+    pub gate: Gate,
     /// Looks at one view. It must take linear time.
     pub run: fn(&Input<'_>, &mut Scratch, &mut Sink<'_>),
+}
+
+/// Which views a detector looks at besides those in which an anchor of its occurs.
+#[derive(Clone, Copy)]
+pub enum Gate {
+    /// No other.
+    Never,
+    /// Those for which the function holds, and it may hold only where one of the classes of bytes occurs: most views of most
+    /// requests have none of them, and the function is not asked.
+    With(&'static [Class], fn(&Input<'_>) -> bool),
+    /// Those for which the function holds, by their place or their name.
+    Any(fn(&Input<'_>) -> bool),
+}
+
+impl Gate {
+    /// Whether a view is looked at.
+    pub(crate) fn opens(self, input: &Input<'_>) -> bool {
+        match self {
+            Self::Never => false,
+            Self::With(_, gate) | Self::Any(gate) => gate(input),
+        }
+    }
 }
 
 impl fmt::Debug for Detector {

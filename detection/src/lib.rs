@@ -19,6 +19,7 @@ mod html;
 mod index;
 mod input;
 mod inspect;
+mod lengths;
 pub mod limits;
 mod lines;
 mod memo;
@@ -37,7 +38,7 @@ mod template;
 mod urls;
 mod views;
 
-pub use catalogue::{Catalogue, Detector};
+pub use catalogue::{Catalogue, Detector, Gate};
 pub use chain::{Chain, Decoder};
 pub(crate) use evidence::Evidence;
 pub use fact::{Fact, FactKind};

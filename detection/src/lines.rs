@@ -22,12 +22,7 @@ pub(crate) struct Line<'v> {
 pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
     let mut at = 0;
     std::iter::from_fn(move || {
-        let found = at
-            + bytes
-                .get(at..)?
-                .windows(1)
-                .enumerate()
-                .find_map(|(index, _)| break_len(bytes.get(at + index..)?).map(|_| index))?;
+        let found = next_break(bytes, at)?;
         let (mut start, mut disguised) = (found, false);
         while let Some(rest) = bytes.get(start..) {
             match (break_len(rest), rest.first()) {
@@ -39,15 +34,23 @@ pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
                 _ => break,
             }
         }
-        let rest = bytes.get(start..).unwrap_or_default();
-        let len = rest
-            .iter()
-            .enumerate()
-            .position(|(index, _)| rest.get(index..).and_then(break_len).is_some())
-            .unwrap_or(rest.len());
-        at = start.max(found + 1);
-        Some(Line { at: found, start, text: rest.get(..len).unwrap_or_default(), disguised })
+        // No line holds a break, so the next one is looked for behind it.
+        let end = next_break(bytes, start).unwrap_or(bytes.len());
+        at = end.max(found + 1);
+        Some(Line { at: found, start, text: bytes.get(start..end).unwrap_or_default(), disguised })
     })
+}
+
+/// The first break from `at` on.
+fn next_break(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let rest = bytes.get(at..)?;
+        at += rest.iter().position(|byte| matches!(byte, b'\r' | b'\n' | 0xe5 | 0xc4))?;
+        if bytes.get(at..).and_then(break_len).is_some() {
+            return Some(at);
+        }
+        at += 1;
+    }
 }
 
 fn break_len(rest: &[u8]) -> Option<usize> {

@@ -83,6 +83,10 @@ impl Classes {
         Self(bits)
     }
 
+    pub(crate) const fn bits(self) -> u32 {
+        self.0
+    }
+
     /// Whether a class occurs.
     #[must_use]
     pub const fn has(self, class: Class) -> bool {

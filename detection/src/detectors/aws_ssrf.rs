@@ -24,11 +24,12 @@
 //! CWE-918; AWS: Lambda Runtime API, Extensions API, Telemetry API; EC2 instance metadata; ECS and EKS container credentials.
 
 use crate::{
-    Class, Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Class, Detector, Evidence, Fact, FactKind, Gate, Input, Scratch, Signal, Sink,
     urls::{Reach, URLS, Url},
 };
 
-pub(super) static DETECTOR: Detector = Detector { signal: Signal::AwsSsrf, name: "aws_ssrf", version: 1, gate, run };
+pub(super) static DETECTOR: Detector =
+    Detector { signal: Signal::AwsSsrf, name: "aws_ssrf", version: 1, gate: Gate::With(&[Class::Slash], gate), run };
 
 static METADATA: Fact = Fact::new("aimed at AWS's metadata service", FactKind::Structure, 100);
 static DISGUISED: Fact = Fact::new("its address in disguise", FactKind::Effect, 100);

@@ -20,10 +20,10 @@
 
 use picket_request::Place;
 
-use crate::{Detector, Fact, FactKind, Input, Scratch, Signal, Sink};
+use crate::{Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink};
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::Backdoor, name: "backdoor", version: 1, gate, run };
+    Detector { signal: Signal::Backdoor, name: "backdoor", version: 1, gate: Gate::Any(gate), run };
 
 static SHELL: Fact = Fact::new("the file of a known web shell", FactKind::Lexical, 100);
 static HEADER: Fact = Fact::new("a header that a known backdoor answers to", FactKind::Lexical, 100);

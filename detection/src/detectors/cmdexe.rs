@@ -31,11 +31,12 @@ use std::cell::OnceCell;
 use picket_request::Place;
 
 use crate::{
-    Class, Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink, doubt,
+    Class, Detector, Evidence, Fact, FactKind, Gate, Input, Scratch, Signal, Sink, doubt,
     shell::{Command, Effect, batch_statement, blanks, cmdlet, command, fork_bomb, holds_command, may_start},
 };
 
-pub(super) static DETECTOR: Detector = Detector { signal: Signal::Cmdexe, name: "cmdexe", version: 1, gate, run };
+pub(super) static DETECTOR: Detector =
+    Detector { signal: Signal::Cmdexe, name: "cmdexe", version: 1, gate: Gate::With(&[Class::Dash, Class::Colon, Class::Semicolon, Class::Pipe, Class::Ampersand, Class::Backtick, Class::Newline, Class::Backslash, Class::Brace, Class::Dollar, Class::Space, Class::Slash], gate), run };
 
 static SEPARATOR: Fact = Fact::new("ends a command and starts another", FactKind::Breakout, 40);
 static NEWLINE: Fact = Fact::new("starts a command on a new line", FactKind::Breakout, 25);
@@ -113,8 +114,8 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     }
     // Looking around costs a pass over the value, so it is done once and only where a command was found.
     let around = OnceCell::new();
-    let first = beginning(bytes);
-    let function = || bytes.len() < 256 && memchr::memmem::find(bytes.get(..bytes.len().min(32)).unwrap_or_default(), b"(){").is_some();
+    let first = beginning(input);
+    let function = || bytes.len() < 256 && input.classes.has(Class::Brace) && input.classes.has(Class::Paren) && memchr::memmem::find(bytes.get(..bytes.len().min(32)).unwrap_or_default(), b"(){").is_some();
     if bytes.get(first..).is_some_and(may_start) || function() {
         judge(input, &around, 0, first, Entrance::Start, sink);
     }
@@ -167,14 +168,15 @@ fn hands_on_a_command(bytes: &[u8]) -> bool {
 
 /// Where a command line would begin: behind a quote that nothing closes, the prompt of a shell, or the name of an option
 /// that a program hands on.
-fn beginning(bytes: &[u8]) -> usize {
+fn beginning(input: &Input<'_>) -> usize {
+    let bytes = input.bytes;
     match bytes {
         [quote @ (b'\'' | b'"'), rest @ ..] if bytes.len() < 256 && memchr::memchr(*quote, rest).is_none() => 1,
         [b'-', b'-', rest @ ..] => {
             let name = rest.iter().take(40).take_while(|byte| byte.is_ascii_lowercase() || **byte == b'-').count();
             if name > 2 && rest.get(name) == Some(&b'=') { name + 3 } else { 0 }
         }
-        _ => {
+        _ if input.classes.has(Class::At) && input.classes.has(Class::Colon) => {
             let head = bytes.get(..bytes.len().min(64)).unwrap_or_default();
             let prompt = memchr::memmem::find(head, b"$ ").or_else(|| memchr::memmem::find(head, b"# "));
             let word = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.@:~/".contains(byte);
@@ -183,6 +185,7 @@ fn beginning(bytes: &[u8]) -> usize {
                 None => 0,
             }
         }
+        _ => 0,
     }
 }
 

@@ -24,10 +24,10 @@ mod characters;
 mod names;
 mod php;
 
-use crate::{Class, Detector, Input, Scratch, Signal, Sink};
+use crate::{Class, Detector, Gate, Input, Scratch, Signal, Sink};
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::CodeInjection, name: "code_injection", version: 1, gate, run };
+    Detector { signal: Signal::CodeInjection, name: "code_injection", version: 1, gate: Gate::With(&[Class::Paren, Class::Dollar], gate), run };
 
 fn gate(input: &Input<'_>) -> bool {
     let classes = input.classes;

@@ -20,13 +20,13 @@
 //! OWASP Deserialization Cheat Sheet; Java Object Serialization Specification section 6; MS-NRBF; PEP 307; CWE-502.
 
 use crate::{
-    Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Class, Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink,
     bytes::{contains_ignore_case, find_ignore_case},
     doubt,
 };
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::Deserialization, name: "deserialization", version: 1, gate, run };
+    Detector { signal: Signal::Deserialization, name: "deserialization", version: 1, gate: Gate::Any(gate), run };
 
 static JAVA: Fact = Fact::new("a serialised Java object", FactKind::Effect, 105);
 static JAVA_TEXT: Fact = Fact::new("the start of a serialised Java object in base64", FactKind::Effect, 105);

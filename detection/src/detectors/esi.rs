@@ -20,13 +20,13 @@
 //! W3C Note "ESI Language Specification 1.0" (2001); CWE-97.
 
 use crate::{
-    Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink,
     bytes::{find_ignore_case, starts_ignore_case},
     doubt,
 };
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::Esi, name: "esi", version: 1, gate: |_| false, run };
+    Detector { signal: Signal::Esi, name: "esi", version: 1, gate: Gate::Never, run };
 
 static ELEMENT: Fact = Fact::new("an edge-side include element", FactKind::Structure, 105);
 static COMMENT: Fact = Fact::new("an edge-side include comment", FactKind::Structure, 100);

@@ -24,10 +24,10 @@
 
 use picket_request::{Anomaly, Place};
 
-use crate::{Detector, Fact, FactKind, Input, Scratch, Signal, Sink, urls::is};
+use crate::{Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink, urls::is};
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::Anomaly(Anomaly::GraphqlIde), name: "graphql_ide", version: 1, gate, run };
+    Detector { signal: Signal::Anomaly(Anomaly::GraphqlIde), name: "graphql_ide", version: 1, gate: Gate::Any(gate), run };
 
 static CONSOLE: Fact = Fact::new("a GraphQL console", FactKind::Lexical, 40);
 

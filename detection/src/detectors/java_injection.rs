@@ -22,7 +22,7 @@
 use picket_request::Place;
 
 use crate::{
-    Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink,
     bytes::{contains_ignore_case, find_ignore_case, starts_ignore_case},
     doubt,
 };
@@ -59,7 +59,7 @@ const GADGETS: &[&[u8]] = &[
 ];
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::CodeInjection, name: "java_injection", version: 1, gate: |_| false, run };
+    Detector { signal: Signal::CodeInjection, name: "java_injection", version: 1, gate: Gate::Never, run };
 
 fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     let bytes = input.bytes;

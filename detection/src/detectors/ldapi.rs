@@ -27,11 +27,11 @@
 //!
 //! CWE-90; RFC 4515, string representation of search filters; OWASP Testing Guide WSTG-INPV-06.
 
-use crate::{Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink, bytes::skip_space};
+use crate::{Class, Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink, bytes::skip_space};
 
 /// The detector.
 pub(crate) static DETECTOR: Detector =
-    Detector { signal: Signal::Ldapi, name: "ldapi", version: 1, gate, run };
+    Detector { signal: Signal::Ldapi, name: "ldapi", version: 1, gate: Gate::With(&[Class::Paren], gate), run };
 
 use FactKind::{Breakout, Effect, Structure};
 

@@ -20,12 +20,12 @@
 //! CVE-2021-44228; Apache Log4j 2 manual, "Lookups"; CWE-917.
 
 use crate::{
-    Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Class, Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink,
     bytes::{contains_ignore_case, find_ignore_case},
 };
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::Log4jJndi, name: "log4j_jndi", version: 1, gate, run };
+    Detector { signal: Signal::Log4jJndi, name: "log4j_jndi", version: 1, gate: Gate::With(&[Class::Dollar], gate), run };
 
 static LOOKUP: Fact = Fact::new("a JNDI lookup", FactKind::Effect, 110);
 static HIDDEN: Fact = Fact::new("put together from nested lookups", FactKind::Effect, 20);

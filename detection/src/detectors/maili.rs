@@ -25,11 +25,12 @@
 use picket_request::Place;
 
 use crate::{
-    Class, Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Class, Detector, Evidence, Fact, FactKind, Gate, Input, Scratch, Signal, Sink,
     lines::{field, is_mail_head, lines},
 };
 
-pub(super) static DETECTOR: Detector = Detector { signal: Signal::Maili, name: "maili", version: 1, gate, run };
+pub(super) static DETECTOR: Detector =
+    Detector { signal: Signal::Maili, name: "maili", version: 1, gate: Gate::With(&[Class::Newline], gate), run };
 
 static BREAK: Fact = Fact::new("a line break, and mail after it", FactKind::Breakout, 40);
 static RECIPIENTS: Fact = Fact::new("further recipients", FactKind::Effect, 60);

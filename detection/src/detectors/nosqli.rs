@@ -33,13 +33,13 @@
 use picket_request::Place;
 
 use crate::{
-    Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Class, Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink,
     bytes::{is_word, skip_space, starts_ignore_case as starts_with},
 };
 
 /// The detector.
 pub(crate) static DETECTOR: Detector =
-    Detector { signal: Signal::Nosqli, name: "nosqli", version: 1, gate, run };
+    Detector { signal: Signal::Nosqli, name: "nosqli", version: 1, gate: Gate::With(&[Class::Dollar, Class::Newline], gate), run };
 
 use FactKind::{Breakout, Effect, Lexical, Structure};
 

@@ -24,10 +24,10 @@
 
 use picket_request::{Anomaly, Place};
 
-use crate::{Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink};
+use crate::{Class, Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink};
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::Anomaly(Anomaly::NullByte), name: "null_byte", version: 1, gate, run };
+    Detector { signal: Signal::Anomaly(Anomaly::NullByte), name: "null_byte", version: 1, gate: Gate::With(&[Class::Control], gate), run };
 
 static NUL: Fact = Fact::new("a NUL in a text", FactKind::Lexical, 40);
 

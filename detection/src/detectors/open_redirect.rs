@@ -25,12 +25,12 @@
 use picket_request::{Anomaly, Place};
 
 use crate::{
-    Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Class, Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink,
     urls::{Url, is},
 };
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::Anomaly(Anomaly::OpenRedirect), name: "open_redirect", version: 1, gate, run };
+    Detector { signal: Signal::Anomaly(Anomaly::OpenRedirect), name: "open_redirect", version: 1, gate: Gate::With(&[Class::Slash, Class::Backslash], gate), run };
 
 static FOREIGN: Fact = Fact::new("a URL in a parameter that says where to go", FactKind::Lexical, 40);
 

@@ -24,10 +24,10 @@
 
 use picket_request::{Anomaly, Place};
 
-use crate::{Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink, urls::is};
+use crate::{Class, Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink, urls::is};
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::Anomaly(Anomaly::PrivateFile), name: "private_file", version: 1, gate, run };
+    Detector { signal: Signal::Anomaly(Anomaly::PrivateFile), name: "private_file", version: 1, gate: Gate::With(&[Class::Dot, Class::Bang], gate), run };
 
 static LEFT_BEHIND: Fact = Fact::new("a file that is left behind", FactKind::Lexical, 40);
 

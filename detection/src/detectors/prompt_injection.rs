@@ -25,19 +25,15 @@
 
 use picket_request::Anomaly;
 
-use crate::{Detector, Fact, FactKind, Input, Scratch, Signal, Sink};
+use crate::{Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink};
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::Anomaly(Anomaly::PromptInjection), name: "prompt_injection", version: 1, gate, run };
+    Detector { signal: Signal::Anomaly(Anomaly::PromptInjection), name: "prompt_injection", version: 1, gate: Gate::Never, run };
 
 static OVERRIDE: Fact = Fact::new("tells a model to forget its instructions", FactKind::Lexical, 50);
 static MARKER: Fact = Fact::new("a marker of a chat format", FactKind::Lexical, 50);
 
 /// Verbs and markers are anchors.
-const fn gate(_: &Input<'_>) -> bool {
-    false
-}
-
 static MARKERS: &[&[u8]] = &[b"<|im_start|>", b"<|im_end|>", b"<|system|>", b"[/inst]", b"<<sys>>", b"<|endoftext|>", b"<|start_header_id|>"];
 static VERBS: &[&[u8]] = &[b"ignore", b"disregard", b"forget", b"override", b"reveal", b"repeat", b"bypass"];
 static OBJECTS: &[&[u8]] = &[

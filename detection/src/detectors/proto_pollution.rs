@@ -20,10 +20,10 @@
 //! # References
 //! Olivier Arteau, "Prototype pollution attacks in NodeJS applications" (2018); CWE-1321.
 
-use crate::{Detector, Fact, FactKind, Input, Scratch, Signal, Sink, doubt};
+use crate::{Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink, doubt};
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::ProtoPollution, name: "proto_pollution", version: 1, gate, run };
+    Detector { signal: Signal::ProtoPollution, name: "proto_pollution", version: 1, gate: Gate::Any(gate), run };
 
 static KEY: Fact = Fact::new("a key that reaches the prototype", FactKind::Effect, 110);
 static PATH: Fact = Fact::new("a path through the prototype", FactKind::Structure, 105);

@@ -27,12 +27,12 @@
 use picket_request::Place;
 
 use crate::{
-    Class, Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Class, Detector, Evidence, Fact, FactKind, Gate, Input, Scratch, Signal, Sink,
     lines::{Line, field, has_break, is_mail_head, lines},
 };
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::ResponseSplit, name: "response_split", version: 1, gate, run };
+    Detector { signal: Signal::ResponseSplit, name: "response_split", version: 1, gate: Gate::With(&[Class::Newline, Class::Backslash, Class::Slash, Class::High, Class::Equals], gate), run };
 
 static TARGET: Fact = Fact::new("a line break in the request's path", FactKind::Breakout, 100);
 static BREAK: Fact = Fact::new("a line break, and a field after it", FactKind::Breakout, 35);

@@ -26,11 +26,12 @@
 use picket_request::Place;
 
 use crate::{
-    Class, Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Class, Detector, Evidence, Fact, FactKind, Gate, Input, Scratch, Signal, Sink,
     urls::{Url, is, is_address},
 };
 
-pub(super) static DETECTOR: Detector = Detector { signal: Signal::Rfi, name: "rfi", version: 1, gate, run };
+pub(super) static DETECTOR: Detector =
+    Detector { signal: Signal::Rfi, name: "rfi", version: 1, gate: Gate::With(&[Class::Colon], gate), run };
 
 static WHOLE: Fact = Fact::new("the whole value is a URL", FactKind::Structure, 20);
 static CUT: Fact = Fact::new("an empty query cuts what is appended", FactKind::Breakout, 50);

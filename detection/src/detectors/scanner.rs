@@ -22,10 +22,11 @@
 //!
 //! RFC 9110 section 10.1.5; MITRE ATT&CK T1595.001.
 
-use crate::{Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink, agents};
+use crate::{Detector, Evidence, Fact, FactKind, Gate, Input, Scratch, Signal, Sink, agents};
 use picket_request::Place;
 
-pub(super) static DETECTOR: Detector = Detector { signal: Signal::Scanner, name: "scanner", version: 1, gate, run };
+pub(super) static DETECTOR: Detector =
+    Detector { signal: Signal::Scanner, name: "scanner", version: 1, gate: Gate::Any(gate), run };
 
 static SERVICE: Fact = Fact::new("the product token of a scanning service", FactKind::Lexical, 100);
 
@@ -37,7 +38,7 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     if !gate(input) || input.bytes.len() > 2048 {
         return;
     }
-    if let Some(span) = agents::find(input.bytes, agents::SERVICES, agents::SERVICE_PHRASES) {
+    if let Some(span) = agents::SERVICES.find(input.bytes) {
         let mut facts = Evidence::default();
         facts.add(&SERVICE);
         facts.with(|facts| sink.report(span, facts));

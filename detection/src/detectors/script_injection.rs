@@ -20,7 +20,7 @@
 //! OWASP Server-Side JavaScript Injection; CVE-2025-55182; CWE-94; CWE-95.
 
 use crate::{
-    Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Class, Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink,
     bytes::{find_ignore_case, starts_ignore_case},
     doubt,
 };
@@ -55,7 +55,7 @@ const VBSCRIPT_CALLS: &[&[u8]] =
     &[b"server.scripttimeout", b"onerrorresumenext", b"server.createobject(", b"createobject(wscript", b"execute(request", b"eval(request", b"executeglobal"];
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::CodeInjection, name: "script_injection", version: 1, gate: |_| false, run };
+    Detector { signal: Signal::CodeInjection, name: "script_injection", version: 1, gate: Gate::Never, run };
 
 fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
     let bytes = input.bytes;

@@ -22,12 +22,12 @@
 use picket_request::Place;
 
 use crate::{
-    Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink,
     bytes::{contains_ignore_case, find_ignore_case, starts_ignore_case},
 };
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::SessionFixation, name: "session_fixation", version: 1, gate, run };
+    Detector { signal: Signal::SessionFixation, name: "session_fixation", version: 1, gate: Gate::Any(gate), run };
 
 static FRAMEWORK: Fact = Fact::new("a parameter with the name of a framework's session cookie", FactKind::Lexical, 50);
 static GENERAL: Fact = Fact::new("a parameter with the name of a session id", FactKind::Lexical, 30);

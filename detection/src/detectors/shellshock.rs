@@ -23,10 +23,10 @@
 //!
 //! CWE-78; CVE-2014-6271, CVE-2014-6278, CVE-2014-7169; bash patch 4.3-025.
 
-use crate::{Class, Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink};
+use crate::{Class, Detector, Evidence, Fact, FactKind, Gate, Input, Scratch, Signal, Sink};
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::Shellshock, name: "shellshock", version: 1, gate, run };
+    Detector { signal: Signal::Shellshock, name: "shellshock", version: 1, gate: Gate::With(&[Class::Brace], gate), run };
 
 static OPENS: Fact = Fact::new("starts the definition of a function without a name", FactKind::Structure, 50);
 static CLOSES: Fact = Fact::new("ends it, and goes on", FactKind::Breakout, 50);

@@ -37,13 +37,13 @@ use std::{cell::OnceCell, ops::Range};
 use picket_request::Place;
 
 use crate::{
-    Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink, Tier, doubt::Shown, limits,
+    Class, Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink, Tier, doubt::Shown, limits,
     sql::{Opening, Run, Seen, Tail, runs, within_prose},
 };
 
 /// The detector.
 pub(crate) static DETECTOR: Detector =
-    Detector { signal: Signal::Sqli, name: "sqli", version: 1, gate, run };
+    Detector { signal: Signal::Sqli, name: "sqli", version: 1, gate: Gate::With(&[Class::SingleQuote, Class::DoubleQuote, Class::Backtick, Class::Semicolon, Class::Paren, Class::Equals, Class::Star, Class::Hash, Class::Pipe, Class::Ampersand, Class::Control, Class::Percent], gate), run };
 
 use FactKind::{Breakout, Doubt, Effect, Lexical, Structure};
 

@@ -19,10 +19,10 @@
 //! # References
 //! Apache HTTP Server `mod_include`; nginx `ngx_http_ssi_module`; CWE-97.
 
-use crate::{Detector, Fact, FactKind, Input, Scratch, Signal, Sink, doubt};
+use crate::{Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink, doubt};
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::Ssi, name: "ssi", version: 1, gate: |_| false, run };
+    Detector { signal: Signal::Ssi, name: "ssi", version: 1, gate: Gate::Never, run };
 
 static DIRECTIVE: Fact = Fact::new("a server-side include directive", FactKind::Structure, 105);
 static SPACED: Fact = Fact::new("a server-side include directive behind a space", FactKind::Structure, 60);

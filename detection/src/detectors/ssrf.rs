@@ -28,11 +28,12 @@
 use picket_request::Place;
 
 use crate::{
-    Class, Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Class, Detector, Evidence, Fact, FactKind, Gate, Input, Scratch, Signal, Sink,
     urls::{Reach, Target, URLS, Url, is},
 };
 
-pub(super) static DETECTOR: Detector = Detector { signal: Signal::Ssrf, name: "ssrf", version: 1, gate, run };
+pub(super) static DETECTOR: Detector =
+    Detector { signal: Signal::Ssrf, name: "ssrf", version: 1, gate: Gate::With(&[Class::Colon, Class::Slash, Class::Backslash], gate), run };
 
 static INSIDE: Fact = Fact::new("aimed at the inside", FactKind::Structure, 40);
 static METADATA: Fact = Fact::new("aimed at a metadata service", FactKind::Structure, 100);

@@ -22,14 +22,14 @@
 use picket_request::Place;
 
 use crate::{
-    Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Class, Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink,
     bytes::contains_ignore_case,
     doubt,
     template::{Body, Expression, Expressions, Kind, judge},
 };
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::Ssti, name: "ssti", version: 1, gate, run };
+    Detector { signal: Signal::Ssti, name: "ssti", version: 1, gate: Gate::With(&[Class::Brace, Class::Angle, Class::Hash, Class::At, Class::Bracket], gate), run };
 
 static REACHES: Fact = Fact::new("a template expression that reaches beyond its template", FactKind::Effect, 105);
 static COMPUTES: Fact = Fact::new("a template expression that computes with constants", FactKind::Effect, 100);
@@ -84,6 +84,7 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
 fn php_tag(bytes: &[u8]) -> Option<usize> {
     const LONGEST: usize = 200;
     const TRIES: usize = 8;
+    const NAME: &[u8] = b" runphp";
     let condition = memchr::memmem::find_iter(bytes, b"{if").take(TRIES).find(|&at| {
         let rest = bytes.get(at + 3..bytes.len().min(at + LONGEST)).unwrap_or_default();
         let label = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'-').count();
@@ -93,7 +94,10 @@ fn php_tag(bytes: &[u8]) -> Option<usize> {
     });
     condition.or_else(|| {
         let runs = memchr::memchr(b'{', bytes)?;
-        contains_ignore_case(bytes.get(runs..bytes.len().min(runs + LONGEST))?, b" runphp=").then_some(runs)
+        let near = bytes.get(runs..bytes.len().min(runs + LONGEST))?;
+        // Blanks are everywhere, and the sign that ends the name is not.
+        let named = |at: usize| near.get(..at).is_some_and(|head| head.len() >= NAME.len() && head.get(head.len() - NAME.len()..).is_some_and(|name| name.eq_ignore_ascii_case(NAME)));
+        memchr::memchr_iter(b'=', near).any(named).then_some(runs)
     })
 }
 

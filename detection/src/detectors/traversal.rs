@@ -31,12 +31,12 @@
 use picket_request::Place;
 
 use crate::{
-    Class, Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink,
-    paths::{Fold, Sensitivity, Unit, Walk, is_system_folder, sensitivity, sensitivity_above, walk},
+    Class, Detector, Evidence, Fact, FactKind, Gate, Input, Scratch, Signal, Sink,
+    paths::{BREAKS, Fold, Sensitivity, Unit, Walk, is_system_folder, sensitivity, sensitivity_above, walk},
 };
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::Traversal, name: "traversal", version: 1, gate, run };
+    Detector { signal: Signal::Traversal, name: "traversal", version: 1, gate: Gate::With(&[Class::Slash, Class::Backslash, Class::Percent, Class::Dot, Class::High], gate), run };
 
 static CLIMB_ONE: Fact = Fact::new("leaves its folder", FactKind::Structure, 45);
 static CLIMB_TWO: Fact = Fact::new("leaves its folder by two steps", FactKind::Breakout, 100);
@@ -117,6 +117,12 @@ fn run(input: &Input<'_>, scratch: &mut Scratch, sink: &mut Sink<'_>) {
     let path = &mut scratch.path;
     let mut at = 0;
     while at < bytes.len() {
+        // A word and the end of it, as most of a text is: nothing that could be a path.
+        let word = bytes.iter().skip(at).take_while(|byte| PLAIN[**byte as usize]).count();
+        if bytes.get(at + word).is_none_or(|byte| BREAKS[*byte as usize]) {
+            at += word + 1;
+            continue;
+        }
         path.clear();
         let mut token = Token { start: at, end: at, odd: 0, dots: 0, separators: 0, nul: false, eaten: false, literal: false };
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {

@@ -24,12 +24,12 @@
 use picket_request::Place;
 
 use crate::{
-    Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink,
     bytes::{contains_ignore_case, find_ignore_case},
 };
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::Upload, name: "upload", version: 1, gate, run };
+    Detector { signal: Signal::Upload, name: "upload", version: 1, gate: Gate::Any(gate), run };
 
 static SCRIPT_NAME: Fact = Fact::new("the name of a server-side script", FactKind::Effect, 100);
 static DISGUISED: Fact = Fact::new("a server-side script's name in disguise", FactKind::Effect, 105);

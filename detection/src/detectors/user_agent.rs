@@ -25,10 +25,10 @@
 
 use picket_request::Place;
 
-use crate::{Detector, Evidence, Fact, FactKind, Input, Scratch, Signal, Sink, agents};
+use crate::{Detector, Evidence, Fact, FactKind, Gate, Input, Scratch, Signal, Sink, agents};
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::UserAgent, name: "user_agent", version: 1, gate, run };
+    Detector { signal: Signal::UserAgent, name: "user_agent", version: 1, gate: Gate::Any(gate), run };
 
 static TOOL: Fact = Fact::new("the product token of an attack tool", FactKind::Lexical, 100);
 static BROKEN: Fact = Fact::new("a browser's token, misspelled", FactKind::Lexical, 100);
@@ -42,7 +42,7 @@ fn run(input: &Input<'_>, _: &mut Scratch, sink: &mut Sink<'_>) {
         return;
     }
     let mut facts = Evidence::default();
-    if let Some(span) = agents::find(input.bytes, agents::TOOLS, agents::PHRASES) {
+    if let Some(span) = agents::TOOLS.find(input.bytes) {
         facts.add(&TOOL);
         facts.with(|facts| sink.report(span, facts));
         return;

@@ -27,13 +27,13 @@
 //! CWE-643, CWE-652; OWASP Testing Guide WSTG-INPV-09; W3C XPath 1.0, functions and operators of XPath 2.0.
 
 use crate::{
-    Class, Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Class, Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink,
     bytes::{skip_space, starts_ignore_case as starts_with},
 };
 
 /// The detector.
 pub(crate) static DETECTOR: Detector =
-    Detector { signal: Signal::Xpathi, name: "xpathi", version: 1, gate, run };
+    Detector { signal: Signal::Xpathi, name: "xpathi", version: 1, gate: Gate::With(&[Class::SingleQuote, Class::DoubleQuote, Class::Bracket], gate), run };
 
 use FactKind::{Breakout, Effect};
 

@@ -29,7 +29,7 @@ use std::{cell::OnceCell, ops::Range};
 use picket_request::Place;
 
 use crate::{
-    Class, Decoder, Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Class, Decoder, Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink,
     bytes::{contains_ignore_case, find_ignore_case},
     html::{
         shown::CodeSpans,
@@ -41,7 +41,7 @@ use crate::{
 };
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::Xss, name: "xss", version: 1, gate, run };
+    Detector { signal: Signal::Xss, name: "xss", version: 1, gate: Gate::With(&[Class::Angle, Class::Paren, Class::Backtick, Class::Equals], gate), run };
 
 static LEAVES_ATTRIBUTE: Fact = Fact::new("closes an attribute and adds another", FactKind::Breakout, 60);
 static IN_TAG: Fact = Fact::new("would be an attribute that runs inside a tag", FactKind::Structure, 100);

@@ -23,13 +23,13 @@
 use picket_request::Place;
 
 use crate::{
-    Detector, Fact, FactKind, Input, Scratch, Signal, Sink,
+    Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink,
     bytes::{contains_ignore_case, find_ignore_case, starts_ignore_case},
     doubt,
 };
 
 pub(super) static DETECTOR: Detector =
-    Detector { signal: Signal::Xxe, name: "xxe", version: 1, gate, run };
+    Detector { signal: Signal::Xxe, name: "xxe", version: 1, gate: Gate::Any(gate), run };
 
 static EXTERNAL: Fact = Fact::new("an external entity", FactKind::Effect, 110);
 static PARAMETER: Fact = Fact::new("a parameter entity", FactKind::Structure, 100);

@@ -21,6 +21,18 @@ pub(crate) enum Unit {
     Byte(u8),
 }
 
+/// Bytes that end a path in a text wherever they stand: white space, quotes, brackets.
+pub(crate) static BREAKS: [bool; 256] = {
+    let mut table = [false; 256];
+    let breaks = b"\t\n\r \"'<>(){}|&`,=";
+    let mut at = 0;
+    while at < breaks.len() {
+        table[breaks[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
 /// A unit, how many bytes spell it, and whether that spelling is a disguise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fold {
@@ -69,8 +81,7 @@ impl Fold {
             b'.' => Self::plain(Unit::Dot),
             0 => nul(rest, before),
             b'%' => percent(rest),
-            b'\t' | b'\n' | b'\r' | b' ' | b'"' | b'\'' | b'<' | b'>' | b'(' | b')' | b'{' | b'}' | b'|'
-            | b'&' | b'`' | b',' | b'=' => Self::plain(Unit::Break),
+            _ if BREAKS[first as usize] => Self::plain(Unit::Break),
             1..=0x1f | 0x7f => Self::odd(Unit::Skip, 1),
             b'0' if near(before) => Self::literal(rest),
             b'2' | b'5' if before.ends_with(b"..") => Self::eaten_percent(rest),

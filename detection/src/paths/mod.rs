@@ -5,7 +5,7 @@
 mod fold;
 mod sensitive;
 
-pub(crate) use fold::{Fold, Unit};
+pub(crate) use fold::{BREAKS, Fold, Unit};
 pub(crate) use sensitive::{Sensitivity, is_system_folder, sensitivity, sensitivity_above};
 
 /// What walking a folded path shows.

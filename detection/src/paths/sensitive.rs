@@ -2,6 +2,8 @@
 //!
 //! Paths come folded, with `/` as the only separator; letter case does not matter.
 
+use crate::lengths::Lengths;
+
 /// How telling a path is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Sensitivity {
@@ -75,27 +77,6 @@ fn is(name: &[u8], known: &[&[u8]]) -> bool {
 
 fn starts(name: &[u8], known: &[&[u8]]) -> bool {
     known.iter().any(|other| name.get(..other.len()).is_some_and(|head| head.eq_ignore_ascii_case(other)))
-}
-
-/// For each first byte of the names of a list, in lower case, their lengths as bits: most names are in no list, and this
-/// says so at once.
-struct Lengths([u32; 128]);
-
-impl Lengths {
-    const fn of(names: &[&[u8]]) -> Self {
-        let (mut lengths, mut at) = ([0; 128], 0);
-        while at < names.len() {
-            lengths[names[at][0] as usize & 127] |= 1 << names[at].len();
-            at += 1;
-        }
-        Self(lengths)
-    }
-
-    fn may_have(&self, name: &[u8]) -> bool {
-        let first = name.first().map_or(0, u8::to_ascii_lowercase);
-        let lengths = self.0.get(usize::from(first)).copied().unwrap_or_default();
-        name.len() < 32 && lengths >> name.len() & 1 != 0
-    }
 }
 
 static SECRET_LENGTHS: Lengths = Lengths::of(SECRET);
@@ -247,6 +228,10 @@ fn rooted(path: &[u8]) -> Option<Sensitivity> {
         return windows(rest);
     }
     let [b'/', rest @ ..] = path else { return None };
+    let root = rest.split(|byte| *byte == b'/').find(|name| !name.is_empty() && *name != b".")?;
+    if !ROOT_LENGTHS.may_have(root) && !starts(root, SERVERS) {
+        return None;
+    }
     let mut names = rest.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".");
     let (first, second) = (names.next()?, names.next().unwrap_or_default());
     // A folder as such is a place that people name; a file in it is what is read.
@@ -310,7 +295,7 @@ fn rooted(path: &[u8]) -> Option<Sensitivity> {
     } else if is(
         first,
         &[b"usr", b"opt", b"srv", b"www", b"private", b"bitnami", b"mnt", b"app", b"volumes", b"library"],
-    ) || starts(first, &[b"apache", b"php", b"xampp", b"mysql", b"nginx", b"httpd", b"tomcat"])
+    ) || starts(first, SERVERS)
     {
         server_file()
     } else {
@@ -319,6 +304,39 @@ fn rooted(path: &[u8]) -> Option<Sensitivity> {
     };
     found.then_some(Sensitivity::System)
 }
+
+/// Folders at the root below which something may be telling.
+static ROOT_LENGTHS: Lengths = Lengths::of(&[
+    b"etc",
+    b"program files",
+    b"program files (x86)",
+    b"usr",
+    b"var",
+    b"proc",
+    b"run",
+    b"root",
+    b"home",
+    b"users",
+    b"opt",
+    b"srv",
+    b"www",
+    b"private",
+    b"bitnami",
+    b"mnt",
+    b"app",
+    b"volumes",
+    b"library",
+    b"logs",
+    b"log",
+    b"conf",
+    b"bin",
+    b"web",
+    b"sbin",
+    b"boot",
+]);
+
+/// What the names of servers' own folders at the root begin with.
+static SERVERS: &[&[u8]] = &[b"apache", b"php", b"xampp", b"mysql", b"nginx", b"httpd", b"tomcat"];
 
 /// Folders in which servers keep configuration and logs.
 static SERVER_FOLDERS: &[&[u8]] =

@@ -198,7 +198,7 @@ pub(crate) fn may_start(bytes: &[u8]) -> bool {
         .count();
     match (rest.first(), rest.get(letters)) {
         (Some(b'/'), _) => {
-            memchr::memmem::find(rest.get(..rest.len().min(24)).unwrap_or_default(), b"bin/").is_some()
+            rest.get(..rest.len().min(24)).unwrap_or_default().windows(4).any(|part| part == b"bin/")
                 || rest.iter().take(24).any(|byte| matches!(byte, b'?' | b'*' | b'[' | b'\\'))
         }
         (Some(b'{' | b'\\' | b'$' | b'(' | b'!' | b'%' | b'"' | b'\'' | b'@' | b'^'), _) => true,
@@ -457,13 +457,15 @@ impl Arguments {
         if is_system_folder(slot) {
             self.sensitive = self.sensitive.max(Some(Sensitivity::System));
         }
-        self.runs |= RUNS.iter().any(|known| known.eq_ignore_ascii_case(word))
+        self.runs |= matches!(word.first(), Some(b'-' | b'/'))
+            && RUNS.iter().any(|known| known.eq_ignore_ascii_case(word))
             || (name == b"find" && word == b"-exec");
         self.executes |= matches!(word, b"-exec" | b"-execdir" | b"-ok" | b"-delete");
         self.drive |=
             matches!(word, [letter, b':'] | [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic());
-        self.socket |= memchr::memmem::find(word, b"/dev/tcp/").is_some()
-            || memchr::memmem::find(word, b"/dev/udp/").is_some();
+        self.socket |= word.contains(&b'/')
+            && (memchr::memmem::find(word, b"/dev/tcp/").is_some()
+                || memchr::memmem::find(word, b"/dev/udp/").is_some());
     }
 }
 
@@ -480,7 +482,7 @@ fn redirection(rest: &[u8]) -> usize {
 fn kinds(word: &[u8], globbed: bool) -> Kinds {
     let first = word.first().copied().unwrap_or_default();
     let drive = matches!(word, [letter, b':', ..] if letter.is_ascii_alphabetic());
-    let url = memchr::memmem::find(word, b"://").is_some();
+    let url = word.contains(&b':') && memchr::memmem::find(word, b"://").is_some();
     let dot = word.iter().position(|byte| *byte == b'.');
     let after_dot = dot.and_then(|at| word.get(at + 1)).is_some_and(u8::is_ascii_alphanumeric);
     let plain = word

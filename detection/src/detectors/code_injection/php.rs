@@ -6,7 +6,7 @@ use super::names::{Power, SETTINGS, php};
 use picket_request::Place;
 
 use crate::{
-    Fact, FactKind, Input, Sink,
+    Class, Fact, FactKind, Input, Sink,
     bytes::{find_ignore_case, starts_ignore_case},
     doubt,
 };
@@ -58,6 +58,9 @@ fn tags(input: &Input<'_>, sink: &mut Sink<'_>) {
         } else if rest[0].is_ascii_whitespace() && begins_statement(rest.trim_ascii_start()) {
             doubt::report(input, sink, span, &[&TAG]);
         }
+    }
+    if !input.classes.any(&[Class::Bracket, Class::Brace]) {
+        return;
     }
     for tag in [&b"[php]"[..], b"[/php]", b"{/php}", b"[\\php]"] {
         if let Some(at) = find_ignore_case(bytes, tag) {
@@ -369,13 +372,16 @@ fn settings(input: &Input<'_>, sink: &mut Sink<'_>) {
     for text in [input.bytes, input.name] {
         let Some(name) = text.get(..text.iter().position(|b| !(is_name(*b) || *b == b'.')).unwrap_or(text.len())) else { continue };
         const FAMILIES: &[&[u8]] = &[b"mbstring.", b"opcache.", b"suhosin.", b"xdebug.", b"zend.", b"session.save_"];
-        let known = SETTINGS.iter().any(|known| known.eq_ignore_ascii_case(name))
+        let known = || SETTINGS.iter().any(|known| known.eq_ignore_ascii_case(name))
             || FAMILIES.iter().any(|family| starts_ignore_case(name, family));
         let assigned = text.get(name.len()..).unwrap_or_default().trim_ascii_start().first() == Some(&b'=');
-        if known && assigned {
+        if assigned && known() {
             report(sink, 0..name.len());
             return;
         }
+    }
+    if !input.classes.has(Class::Equals) {
+        return;
     }
     // The form in which CGI takes them: `-d allow_url_include=1`.
     for setting in [&b"allow_url_include"[..], b"auto_prepend_file"] {
