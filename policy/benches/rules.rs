@@ -8,12 +8,14 @@ use divan::{Bencher, black_box};
 use picket_content::{Options, RawHttp, http_request};
 use picket_detection::Outcome;
 use picket_policy::Field;
+use picket_policy::compile::compile;
 use picket_policy::{
     Policy, Subject, Workspace,
     canonical::{Canonical, Condition, Effect, FORMAT, Match, Rule, Test},
     rates::{KeySecret, Rates},
 };
 use picket_request::Request;
+use serde_json::json;
 
 fn main() {
     divan::main();
@@ -79,6 +81,22 @@ fn looking(count: usize) -> Policy {
     Policy::load(&canonical).unwrap_or_else(|broken| panic!("{broken}"))
 }
 
+/// Rules of a regular expression alone, as owners copy them from advisories: the most that a policy may have.
+fn expressions(count: usize) -> Policy {
+    let rules: Vec<_> = (0..count)
+        .map(|n| {
+            let field = ["path", "userAgent", "query", "header"][n % 4];
+            let regex = format!("(?i)(exploit|probe)-?[a-z]*{n:03}(x|yz)+$|^attack{n}\\b");
+            json!({"id": format!("r{n}"), "when": {"field": field, "matches": regex}, "then": [{"tag": "t"}]})
+        })
+        .collect();
+    let document = json!({"picket": 1, "name": "bench", "version": 1, "rules": rules});
+    let document = serde_json::from_value(document).unwrap_or_else(|error| panic!("{error}"));
+    let canonical =
+        compile(&document, &|_| Err(String::new())).unwrap_or_else(|problems| panic!("{problems:?}"));
+    Policy::load(&canonical).unwrap_or_else(|broken| panic!("{broken}"))
+}
+
 fn request(path: &str) -> Request {
     let headers: Vec<(String, String)> = (0..14)
         .map(|n| (format!("x-header-{n}"), format!("some value of a usual length, number {n}")))
@@ -126,6 +144,11 @@ fn one_rule_applies(bencher: Bencher<'_, '_>, count: usize) {
 #[divan::bench(args = [0, 10, 100, 1_000])]
 fn rules_that_look_for_a_text(bencher: Bencher<'_, '_>, count: usize) {
     run(bencher, &looking(count), "/shop/items/17");
+}
+
+#[divan::bench(args = [0, 10, 100, 512])]
+fn rules_of_an_expression(bencher: Bencher<'_, '_>, count: usize) {
+    run(bencher, &expressions(count), "/shop/items/17");
 }
 
 #[divan::bench(args = [1_000])]

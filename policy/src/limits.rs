@@ -18,6 +18,10 @@ pub const LIST_ITEMS: usize = 500_000;
 pub const PATTERNS: usize = 512;
 /// Bytes of the automaton of one regular expression.
 pub const PATTERN_BYTES: usize = 256 * 1024;
+/// Texts of which one must stand in whatever an expression matches; more of them help nobody.
+pub const NEEDS: usize = 32;
+/// Bytes that each of these texts has at least: shorter ones stand everywhere.
+pub const NEED_BYTES: usize = 4;
 /// Bytes of all automata of one policy.
 pub const ALL_PATTERN_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of a text that a condition compares with.

@@ -174,6 +174,9 @@ pub struct Pattern {
     pub text: String,
     /// A sparse DFA in little-endian order, as base64.
     pub dfa: String,
+    /// Texts of which one stands, in any case of its letters, in whatever the expression matches; empty where none is known.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub needs: Vec<String>,
 }
 
 impl std::fmt::Debug for Pattern {

@@ -4,7 +4,9 @@
 //! It may not know YAML or files: where the document names a file, the caller reads it.
 
 mod conditions;
+mod keys;
 mod lists;
+mod literals;
 mod patterns;
 mod rules;
 mod templates;
@@ -172,14 +174,12 @@ impl Compiler<'_> {
         all
     }
 
-    /// What verifies tokens, with the keys of the JWKS file in it, so that the agent opens no file.
+    /// What verifies tokens, with the keys of the file in it, so that the agent opens no file.
     fn jwt(&mut self, read_file: ReadFile<'_>) -> Option<serde_json::Value> {
         let jwt = self.document.jwt.as_ref()?;
         let mut value = serde_json::to_value(jwt).ok()?;
         if let (Some(file), Some(object)) = (&jwt.jwks, value.as_object_mut()) {
-            let keys = read_file(file).and_then(|bytes| {
-                serde_json::from_slice::<serde_json::Value>(&bytes).map_err(|error| error.to_string())
-            });
+            let keys = read_file(file).and_then(|bytes| keys::read(&bytes));
             match keys {
                 Ok(keys) => {
                     object.remove("jwks");

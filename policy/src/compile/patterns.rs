@@ -10,10 +10,18 @@ use regex_automata::{
     util::syntax,
 };
 
+use regex_syntax::hir::Hir;
+
+use super::literals::required;
 use crate::{canonical::Pattern, limits};
 
 /// Bytes that building one automaton may use.
 const BUILD_BYTES: usize = 16 * 1024 * 1024;
+
+/// How expressions are read.
+fn reading() -> syntax::Config {
+    syntax::Config::new().unicode(false).utf8(false).nest_limit(64)
+}
 
 /// Why an expression cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +61,9 @@ impl Patterns {
         if let Some(number) = self.numbers.get(text) {
             return Ok(*number);
         }
-        let pattern = Pattern { text: text.to_owned(), dfa: STANDARD.encode(build(text)?) };
+        let dfa = STANDARD.encode(build(text)?);
+        let needs = parse(text).map(|hir| required(&hir)).unwrap_or_default();
+        let pattern = Pattern { text: text.to_owned(), dfa, needs };
         let number = u32::try_from(self.compiled.len()).unwrap_or(u32::MAX);
         self.compiled.push(pattern);
         self.numbers.insert(text.to_owned(), number);
@@ -73,12 +83,16 @@ pub(super) fn build(text: &str) -> Result<Vec<u8>, PatternError> {
         .determinize_size_limit(Some(BUILD_BYTES));
     let dense = dense::Builder::new()
         .configure(config)
-        .syntax(syntax::Config::new().unicode(false).utf8(false).nest_limit(64))
+        .syntax(reading())
         .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(BUILD_BYTES)))
         .build(text)
         .map_err(|error| explain(text, &error))?;
     let bytes = dense.to_sparse().map_err(|_| PatternError::TooLarge)?.to_bytes_little_endian();
     if bytes.len() > limits::PATTERN_BYTES { Err(PatternError::TooLarge) } else { Ok(bytes) }
+}
+
+fn parse(text: &str) -> Result<Hir, Box<regex_syntax::Error>> {
+    syntax::parse_with(text, &reading()).map_err(Box::new)
 }
 
 fn explain(text: &str, error: &dense::BuildError) -> PatternError {
@@ -87,7 +101,7 @@ fn explain(text: &str, error: &dense::BuildError) -> PatternError {
     if error.is_size_limit_exceeded() || of_nfa.is_some_and(|error| error.size_limit().is_some()) {
         return PatternError::TooLarge;
     }
-    match syntax::parse_with(text, &syntax::Config::new().unicode(false).utf8(false).nest_limit(64)) {
+    match parse(text) {
         // The parser draws the expression with a mark below; the last line says what is wrong.
         Err(wrong) => {
             let wrong = wrong.to_string();

@@ -183,7 +183,7 @@ pub struct Jwt {
     /// The header that carries the token. `authorization` where it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<String>,
-    /// A JWKS file beside the policy file, with the keys. It must be there.
+    /// A file beside the policy file with the issuer's public keys: a JWK Set, or PEM (`PUBLIC KEY`). It must be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks: Option<String>,
     /// The issuer that a token must name.

@@ -26,8 +26,13 @@ pub(crate) struct Shelf {
     lists: BTreeMap<String, Arc<List>>,
 }
 
-/// An automaton of a regular expression.
-type Pattern = sparse::DFA<Vec<u8>>;
+/// A regular expression.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    automaton: sparse::DFA<Vec<u8>>,
+    /// Texts of which one stands in whatever it matches, in any case of its letters.
+    needs: Box<[String]>,
+}
 
 impl Shelf {
     /// Reads patterns and lists of a policy.
@@ -51,7 +56,11 @@ impl Shelf {
             if used != dfa.len() {
                 return Err(wrong("has bytes behind its automaton"));
             }
-            patterns.push(Arc::new(read.to_owned()));
+            if pattern.needs.len() > limits::NEEDS {
+                return Err(wrong("needs one of too many texts"));
+            }
+            patterns
+                .push(Arc::new(Pattern { automaton: read.to_owned(), needs: pattern.needs.clone().into() }));
         }
         let lists = super::lists::read(&policy.lists)?;
         Ok(Self { patterns, lists: lists.into_iter().map(|(name, list)| (name, Arc::new(list))).collect() })
@@ -172,7 +181,10 @@ impl Matcher {
             }),
             Self::Like(like) => value.text().is_some_and(|found| like.matches(found)),
             Self::Pattern(pattern) => value.text().is_some_and(|found| {
-                pattern.try_search_fwd(&Input::new(found).earliest(true)).is_ok_and(|end| end.is_some())
+                pattern
+                    .automaton
+                    .try_search_fwd(&Input::new(found).earliest(true))
+                    .is_ok_and(|end| end.is_some())
             }),
             Self::List(list) => list.has(value),
             Self::Ranges(ranges) => value.address().is_some_and(|address| ranges.contain(address)),
@@ -211,6 +223,9 @@ impl Matcher {
             Self::Contains { finder, .. } => Some(vec![finder.needle()]),
             Self::Equals { text, .. } => Some(vec![text]),
             Self::Like(like) => Some(vec![like.longest()]),
+            Self::Pattern(pattern) if !pattern.needs.is_empty() => {
+                Some(pattern.needs.iter().map(String::as_bytes).collect())
+            }
             Self::Any(all) => {
                 let fragments: Option<Vec<Vec<&[u8]>>> = all.iter().map(Self::fragments).collect();
                 fragments.map(|fragments| fragments.concat())

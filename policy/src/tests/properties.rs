@@ -50,7 +50,18 @@ fn field_test() -> impl Strategy<Value = Value> {
         prop_oneof![Just("dmin"), Just("*min*"), Just("aaaa"), Just("*Zill*"), Just("mozilla")],
     )
         .prop_map(|(field, operator, text)| json!({"field": field, operator: text}));
-    prop_oneof![single, named, unnamed, regex, signal, client, answer]
+    let unnamed_regex = (
+        prop_oneof![Just("query"), Just("header"), Just("json")],
+        prop_oneof![
+            Just("(?i)DMIN|aaaa"),
+            Just("Mo.illa|admin$"),
+            Just("^mozilla"),
+            Just("(x|aaaa)+"),
+            Just("[a-z]dmin")
+        ],
+    )
+        .prop_map(|(field, regex)| json!({"field": field, "matches": regex}));
+    prop_oneof![single, named, unnamed, regex, unnamed_regex, signal, client, answer]
 }
 
 fn condition() -> impl Strategy<Value = Value> {
