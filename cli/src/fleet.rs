@@ -74,6 +74,7 @@ fn table(answer: &Value) -> Vec<String> {
         "blocked",
         "fail-open",
         "unprotected",
+        "fallen-back",
         "missing",
     ];
     let mut rows: Vec<Vec<String>> = vec![head.map(str::to_owned).to_vec()];
@@ -97,6 +98,7 @@ fn table(answer: &Value) -> Vec<String> {
             sum("blocked"),
             sum("failOpen"),
             sum("unprotected"),
+            sum("fallenBack"),
             function["missingBatches"].as_u64().unwrap_or(0).to_string(),
         ]);
     }
@@ -127,13 +129,13 @@ mod tests {
     fn functions_stand_in_columns() {
         let answer = serde_json::json!({ "now": 1_000, "functions": [
             { "function": "shop\u{1b}[2J", "functionVersion": "", "agent": "0.1.0", "mode": "block", "policy": 12, "seen": 990,
-              "sums": { "inspected": 7, "failOpen": 1, "unprotected": 2 }, "missingBatches": 3 },
+              "sums": { "inspected": 7, "failOpen": 1, "unprotected": 2, "fallenBack": 4 }, "missingBatches": 3 },
         ]});
         assert_eq!(
             table(&answer),
             [
-                "function  agent  mode   policy  seen  inspected  blocked  fail-open  unprotected  missing",
-                "shop[2J   0.1.0  block  12      10s   7          0        1          2            3",
+                "function  agent  mode   policy  seen  inspected  blocked  fail-open  unprotected  fallen-back  missing",
+                "shop[2J   0.1.0  block  12      10s   7          0        1          2            4            3",
             ]
         );
     }

@@ -200,6 +200,7 @@ impl<S: Store> Engine<S> {
             ("panics", stats.panics),
             ("dropped", stats.dropped),
             ("sendFailures", stats.send_failures),
+            ("fallenBack", stats.fallen_back),
         ];
         for (name, n) in told {
             raise(&mut item, name, n);

@@ -81,7 +81,7 @@ pub struct Function {
     pub account: String,
     /// When it last reported, in Unix seconds.
     pub seen: u64,
-    /// What happened, summed: inspected, blocked, wouldBlock, failOpen, unprotected, panics, dropped, sendFailures.
+    /// What happened, summed: inspected, blocked, wouldBlock, failOpen, unprotected, panics, dropped, sendFailures, fallenBack.
     pub sums: BTreeMap<String, u64>,
     /// Batches of environments seen within the day that never came.
     pub missing_batches: u64,

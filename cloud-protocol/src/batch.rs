@@ -49,7 +49,7 @@ pub struct Agent {
     pub function_version: String,
     /// What runs the handler.
     pub runtime: String,
-    /// `block`, `log` or `off`.
+    /// `block`, `log` or `off`, or [`FALLEN_BACK`].
     pub mode: String,
     /// The version of the policy in force; 0 is the built-in one.
     pub policy: u64,
@@ -91,6 +91,9 @@ pub struct Sighting {
     pub sessions: Vec<String>,
 }
 
+/// The mode of an environment that gave blocking up by itself, because it seemed to hurt.
+pub const FALLEN_BACK: &str = "fallen-back";
+
 /// What happened in an environment since its last batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -111,6 +114,8 @@ pub struct Stats {
     pub dropped: u64,
     /// Sends that failed or took too long.
     pub send_failures: u64,
+    /// How often an environment gave blocking up by itself.
+    pub fallen_back: u64,
     /// Microseconds that half of the decisions stayed below.
     pub decision_p50_us: u64,
     /// Microseconds that 99 of 100 decisions stayed below.

@@ -15,7 +15,7 @@ mod secret;
 mod shape;
 mod sign;
 
-pub use batch::{Ack, Agent, Batch, Count, Hints, Reply, Sighting, Stats, Upload};
+pub use batch::{Ack, Agent, Batch, Count, FALLEN_BACK, Hints, Reply, Sighting, Stats, Upload};
 pub use bundle::Bundle;
 pub use client::{ClientKey, ClientKeyError, ClientKind};
 pub use decode::{DecodeError, decode};

@@ -78,6 +78,7 @@ impl Batch {
             stats.panics,
             stats.dropped,
             stats.send_failures,
+            stats.fallen_back,
             stats.decision_p50_us,
             stats.decision_p99_us,
         ];

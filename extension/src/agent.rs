@@ -218,10 +218,12 @@ fn steering_of(
     settings: &Settings,
     function: String,
 ) -> Steering {
-    let (known, taking, rates) = (Arc::clone(policies), Arc::clone(policies), Arc::clone(rates));
+    let (known, taking, running) = (Arc::clone(policies), Arc::clone(policies), Arc::clone(policies));
+    let (rates, of) = (Arc::clone(rates), function.clone());
     let site = settings.site.clone();
     Steering {
         version: Box::new(move || known.version()),
+        mode: Box::new(move || running.mode(&of)),
         offer: Box::new(move |bundle, key| taking.offer(bundle, &function, &site, key)),
         share: Box::new(move |secret| rates.share(KeySecret::new(secret))),
     }
@@ -243,7 +245,7 @@ fn cloud_of(
         .ok()
     });
     let (log, counters) = (Arc::clone(log), Arc::clone(counters));
-    Some(Arc::new(Cloud::new(config, sealer, settings.mode.to_string(), log, counters, Some(steering))))
+    Some(Arc::new(Cloud::new(config, sealer, log, counters, Some(steering))))
 }
 
 /// Marks of the credentials of the function's role. The texts themselves are dropped.

@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
-use picket_cloud_protocol::Bundle;
+use picket_cloud_protocol::{Bundle, FALLEN_BACK};
 use picket_lambda_event::Options;
 use picket_policy::{
     BlockLine, Exclusion, Geo, GeoTables, Mode, Policy,
@@ -152,6 +152,17 @@ impl Policies {
             level.as_ref().filter(|(_, expires)| now < *expires).map(|(decides, _)| Arc::clone(decides))
         };
         of(&levels.kill).or_else(|| of(&levels.engine)).unwrap_or_else(|| Arc::clone(&levels.own))
+    }
+
+    /// The mode that holds for a function now, as the engine's inventory names it.
+    pub(crate) fn mode(&self, function: &str) -> String {
+        let current = self.current();
+        let mode = current.policy.mode_of(function);
+        if mode == Mode::Block && current.retreat.has_fallen() {
+            FALLEN_BACK.to_owned()
+        } else {
+            mode.to_string()
+        }
     }
 
     /// The version of the signed policy that was taken last, 0 for none.

@@ -1,11 +1,12 @@
 //! The examples of docs/answers.md through the built agent: each one once matching and once not.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
 use picket_policy::compile::{compile, no_files};
 use picket_tests::{
     agent::Agent,
+    cloud::Cloud,
     double::{Double, Event, RawClient},
     layout,
 };
@@ -169,8 +170,14 @@ fn only_requests_through_the_edge_come_in() {
 
 #[test]
 fn blocking_that_hurts_is_given_up_loudly_and_for_good() {
-    let double = Double::start();
-    let agent = start(&double, "falling back");
+    let (double, cloud) = (Double::start(), Cloud::start());
+    let policy = example("falling back");
+    let settings = cloud.settings(&[
+        ("PICKET_POLICY", policy.to_str().expect("a path of text")),
+        ("PICKET_REPORT_INTERVAL_S", "1"),
+    ]);
+    let settings: Vec<_> = settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let agent = Agent::start(&double, &settings);
     let mut runtime = agent.connect();
     let answer = page(200, "ok");
     let hit = |client: &str| {
@@ -196,5 +203,25 @@ fn blocking_that_hurts_is_given_up_loudly_and_for_good() {
     assert_eq!(got, answer);
     let line = agent.verdict_of(&id);
     assert_eq!((line["verdict"].as_str(), line["mode"].as_str()), (Some("would_block"), Some("log")));
+    // The engine's inventory is told once, and from then on the mode that holds.
+    let fallen = |batch: &Value| batch["agent"]["mode"] == "fallen-back";
+    for _ in 0..100 {
+        if cloud.batches().iter().filter(|batch| fallen(batch)).count() > 1 {
+            break;
+        }
+        serve(&double, &mut runtime, &event("GET", "/notes", "203.0.113.9"), &answer);
+        pause(100);
+    }
+    let batches = cloud.batches();
+    let modes: Vec<_> = batches.iter().map(|batch| batch["agent"]["mode"].as_str()).collect();
+    assert_eq!(modes.first(), Some(&Some("block")), "the policy's, where PICKET_MODE says nothing");
+    assert_eq!(modes.last(), Some(&Some("fallen-back")));
+    let told: u64 = batches.iter().filter_map(|batch| batch["stats"]["fallenBack"].as_u64()).sum();
+    assert_eq!(told, 1, "{modes:?}");
     assert_eq!(agent.written().iter().filter(|line| line.contains("FALLEN BACK")).count(), 1);
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test waits; no event passes through this thread")]
+fn pause(ms: u64) {
+    std::thread::sleep(Duration::from_millis(ms));
 }

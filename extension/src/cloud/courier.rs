@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use http::StatusCode;
-use picket_cloud_protocol::{BATCHES, Bundle, FLAGS, FlagDelta, Hints, POLICY, Reply};
+use picket_cloud_protocol::{BATCHES, Bundle, FALLEN_BACK, FLAGS, FlagDelta, Hints, POLICY, Reply};
 use picket_https::{Client, PlainHttp};
 use picket_report::{Signer, Spool, SpoolKey, digest};
 use serde_json::json;
@@ -288,9 +288,16 @@ impl Courier {
         let failed = self.shared.counters.fail_open.load(Ordering::Relaxed);
         let new = failed.saturating_sub(std::mem::replace(&mut self.fail_open_told, failed));
         let (cursor, now) = (self.shared.flags.cursor(), now_s());
-        let policy = self.shared.steering.as_ref().map_or(0, |steering| (steering.version)());
+        let steered = self.shared.steering.as_ref().map(|steering| ((steering.version)(), (steering.mode)()));
         let mut outbox = self.shared.outbox();
-        outbox.agent_mut().policy = policy;
+        if let Some((policy, mode)) = steered {
+            let agent = outbox.agent_mut();
+            let fell = mode == FALLEN_BACK && agent.mode != mode;
+            (agent.policy, agent.mode) = (policy, mode);
+            if fell {
+                outbox.note(now, |stats| stats.fallen_back += 1);
+            }
+        }
         if new > 0 {
             outbox.note(now, |stats| stats.fail_open += new);
         }

@@ -95,6 +95,8 @@ pub(crate) type Share = Box<dyn Fn(&[u8; 32]) + Send + Sync>;
 pub(crate) struct Steering {
     /// The version of the signed policy that was taken last; 0 for none.
     pub(crate) version: Box<dyn Fn() -> u64 + Send + Sync>,
+    /// The mode that holds for the function now.
+    pub(crate) mode: Box<dyn Fn() -> String + Send + Sync>,
     /// Takes a policy, or not, given the key that policies are signed with.
     pub(crate) offer: Offer,
     /// Takes the secret under which all environments with this key hash what rate limits count by.
@@ -171,7 +173,6 @@ impl Cloud {
     pub(crate) fn new(
         config: Config,
         sealer: Option<Sealer>,
-        mode: String,
         log: Arc<Log>,
         counters: Arc<Counters>,
         steering: Option<Steering>,
@@ -182,7 +183,6 @@ impl Cloud {
             function_version: config.function_version.clone(),
             region: config.region.clone().unwrap_or_default(),
             architecture: if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }.to_owned(),
-            mode,
             ..Agent::default()
         };
         let shared = Arc::new(Shared {
