@@ -223,6 +223,17 @@ impl<S: Store> Engine<S> {
         Ok(item.filter(|item| is_on(item, self.now())).as_ref().and_then(record))
     }
 
+    /// From when on a client's counts may flag it: never while a flag is in force, and not for what it did before its flag
+    /// was taken away, or every unflagged client would be flagged again by its next request.
+    pub(crate) async fn counts_from(&self, site: &Site, client: &ClientKey) -> Result<Option<u64>, Refused> {
+        let Some(item) = self.store.get(Key::new(site.flags(), client.as_str())).await? else {
+            return Ok(Some(0));
+        };
+        let taken_away = item.get_int("on") == 0;
+        let from = if taken_away { item.get_int("since") + 1 } else { 0 };
+        Ok((!is_on(&item, self.now())).then_some(from))
+    }
+
     /// All flags in force.
     ///
     /// # Errors

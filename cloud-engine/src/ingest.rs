@@ -234,7 +234,16 @@ impl<S: Store> Engine<S> {
     async fn see(&self, site: &Site, sightings: &[Sighting]) -> Result<(), Refused> {
         let now = self.now();
         let hour = now / 3_600;
-        let mut writes = Vec::new();
+        let mut writes: BTreeMap<Key, Item> = BTreeMap::new();
+        let mut note = |key: Key, name: &str, members: BTreeSet<String>| {
+            let item = writes
+                .entry(key.clone())
+                .or_insert_with(|| Item::new(key).until(now + limits::COUNTER_SECONDS));
+            match item.fields.entry(name.to_owned()).or_insert_with(|| Field::Set(BTreeSet::new())) {
+                Field::Set(all) => all.extend(members),
+                Field::Int(_) | Field::Text(_) => {}
+            }
+        };
         {
             let mut seen = locked(&self.seen);
             if seen.hour != hour {
@@ -255,22 +264,20 @@ impl<S: Store> Engine<S> {
                     }
                 }
                 if !sessions.is_empty() {
-                    let item = Item::new(site.sessions(&sighting.client, hour)).set("sessions", sessions);
-                    writes.push(Write::Add(item.until(now + limits::COUNTER_SECONDS), When::Always));
+                    note(site.sessions(&sighting.client, hour), "sessions", sessions);
                 }
             }
             if !buckets.is_empty() {
-                let item = Item::new(site.seen(hour)).set("buckets", buckets);
-                writes.push(Write::Add(item.until(now + limits::COUNTER_SECONDS), When::Always));
+                note(site.seen(hour), "buckets", buckets);
             }
         }
-        let mut merged: BTreeMap<Key, Write> = BTreeMap::new();
-        for write in writes {
-            merged.insert(write.key().clone(), write);
-        }
-        let writes: Vec<Write> = merged.into_values().collect();
+        let writes: Vec<Write> = writes.into_values().map(|item| Write::Add(item, When::Always)).collect();
         for part in writes.chunks(crate::store::WRITES) {
-            self.store.write(part.to_vec()).await?;
+            if let Err(error) = self.store.write(part.to_vec()).await {
+                // What was not written is not known, so it is written with the next batch.
+                *locked(&self.seen) = crate::engine::Seen::default();
+                return Err(error.into());
+            }
         }
         Ok(())
     }
@@ -296,16 +303,18 @@ impl<S: Store> Engine<S> {
         client: &ClientKey,
         watched: &BTreeSet<String>,
     ) -> Result<(), Refused> {
-        if !known.settings.may_flag(client) || self.flag(site, client).await?.is_some() {
+        if !known.settings.may_flag(client) {
             return Ok(());
         }
+        let Some(since) = self.counts_from(site, client).await? else { return Ok(()) };
         let now = self.now();
         let from = minute_text(now.saturating_sub(limits::WINDOW_SECONDS) / 60);
         let to = format!("{}~", minute_text(now / 60 + 1));
         let query = Query::between(site.client(client), from, to, limits::WINDOW_ITEMS);
         let items = self.store.query(query).await?;
         for what in watched {
-            let slots = slots_of(&items, what);
+            let mut slots = slots_of(&items, what);
+            slots.retain(|slot, _| *slot >= since);
             if let Some(rule) = client.rate_rule() {
                 if let Some(rate) = known.rates.get(rule)
                     && let Some(passed) = passed(&slots, [(rate.minutes, rate.limit + 1)])

@@ -27,6 +27,8 @@ on_both_stores!(
     a_shared_address_is_given_more_room,
     flagging_stops_when_too_many_are_flagged,
     alerts_do_what_they_say,
+    an_unflagged_client_is_judged_by_what_it_does_then,
+    sightings_of_one_client_in_one_batch_are_all_seen,
     a_delta_says_what_changed,
     unreadable_cursors_give_the_full_set,
     long_deltas_come_in_parts,
@@ -348,6 +350,41 @@ async fn alerts_do_what_they_say<S: Store>(store: Arc<S>) {
     assert_eq!(alerts, 1, "a client alerts once within the alert's time");
 }
 
+async fn an_unflagged_client_is_judged_by_what_it_does_then<S: Store>(store: Arc<S>) {
+    let time = Time::new();
+    let engine = made(&store, &time).await;
+    let of = "198.51.100.7";
+    let mut first = batch("e1", 1);
+    first.counts = vec![attacks(of, NOW, 60)];
+    send(&engine, &first).await;
+    assert!(is_flagged(&engine, of).await);
+    time.pass(30);
+    unflag(&engine, of).await;
+    for (seq, more, flagged) in [(2, 49, false), (3, 1, true)] {
+        time.pass(15);
+        let mut next = batch("e1", seq);
+        next.counts = vec![attacks(of, NOW + (15 + 15 * seq) / 10 * 10, more)];
+        send(&engine, &next).await;
+        assert_eq!(is_flagged(&engine, of).await, flagged, "after {more} more");
+    }
+}
+
+async fn sightings_of_one_client_in_one_batch_are_all_seen<S: Store>(store: Arc<S>) {
+    let time = Time::new();
+    let engine = made(&store, &time).await;
+    let sighting = |from: u64| picket_cloud_protocol::Sighting {
+        client: client("198.51.100.7"),
+        requests: 1,
+        sessions: (from..from + 10).map(|n| format!("{n:016x}")).collect(),
+    };
+    let mut one = batch("e1", 1);
+    one.clients = vec![sighting(0), sighting(10)];
+    send(&engine, &one).await;
+    let key = site(SITE).sessions(&client("198.51.100.7"), NOW / 3_600);
+    let item = engine.store.get(key).await.expect("an item").expect("it is there");
+    assert_eq!(item.get_set("sessions").count(), 20);
+}
+
 async fn a_delta_says_what_changed<S: Store>(store: Arc<S>) {
     let time = Time::new();
     let engine = made(&store, &time).await;
@@ -639,6 +676,16 @@ async fn a_revoked_key_takes_its_flags_along<S: Store>(store: Arc<S>) {
     for (of, flagged) in [("198.51.100.7", false), ("198.51.100.8", true), ("198.51.100.9", true)] {
         assert_eq!(is_flagged(&engine, of).await, flagged, "{of}");
     }
+    // What the stolen key had counted flags nobody again, and what comes later does.
+    let mut further = batch("e-later", 1);
+    further.counts = vec![attacks("198.51.100.7", NOW, 1)];
+    send(&engine, &further).await;
+    assert!(!is_flagged(&engine, "198.51.100.7").await, "by what was counted before");
+    time.pass(20);
+    let mut again = batch("e-later", 2);
+    again.counts = vec![attacks("198.51.100.7", NOW + 20, 50)];
+    send(&engine, &again).await;
+    assert!(is_flagged(&engine, "198.51.100.7").await, "by what it does now");
     // A key that is only replaced leaves its flags.
     assert_eq!(engine.end_key(&site(SITE), &good.id, Some(NOW + 60), "pa-test").await, Ok(0));
     assert!(is_flagged(&engine, "198.51.100.8").await);
