@@ -52,6 +52,10 @@ counters! {
     agent_dropped = "AgentDropped";
     /// Requests that passed because of a fault of an agent.
     agent_fail_open = "AgentFailOpen";
+    /// Functions that ran without protection: the runtime never asked the agent for an event.
+    agent_unprotected = "AgentUnprotected";
+    /// Environments that gave blocking up by themselves.
+    agent_fallen_back = "AgentFallenBack";
     /// Flags set.
     flags_set = "FlagsSet";
     /// Flags taken away.
@@ -92,6 +96,8 @@ impl Metrics {
             (&self.events, batch.events.len() as u64),
             (&self.agent_dropped, batch.stats.dropped),
             (&self.agent_fail_open, batch.stats.fail_open),
+            (&self.agent_unprotected, batch.stats.unprotected),
+            (&self.agent_fallen_back, batch.stats.fallen_back),
         ];
         for (counter, n) in told {
             counter.fetch_add(n, Ordering::Relaxed);

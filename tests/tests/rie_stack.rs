@@ -102,6 +102,8 @@ fn batch() -> Batch {
             blocked: 3,
             would_block: 2,
             fail_open: 1,
+            unprotected: 1,
+            fallen_back: 1,
             dropped: 4,
             decision_p99_us: 250,
             ..Stats::default()
