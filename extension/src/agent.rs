@@ -131,6 +131,9 @@ pub async fn run(environment: Environment, desk: Desk) {
                 &format!("UNPROTECTED: {error}; the function runs without Picket"),
                 &[],
             );
+            if let Some(cloud) = &cloud {
+                cloud.unprotected();
+            }
             None
         }
     };

@@ -115,6 +115,28 @@ fn an_attack_is_reported_signed_counted_and_redacted() {
 }
 
 #[test]
+fn an_environment_without_protection_is_told_of() {
+    let unprotected = |cloud: &Cloud| -> u64 {
+        cloud.batches().iter().filter_map(|batch| batch["stats"]["unprotected"].as_u64()).sum()
+    };
+    // A stranger has the port: nothing can be inspected, and nobody comes by to take the report along.
+    let (double, cloud) = (Double::start(), Cloud::start());
+    let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let settings = cloud.settings(&[]);
+    let settings: Vec<_> = settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let taken = Agent::start_on(stranger.local_addr().unwrap().port(), &double.address(), &settings);
+    cloud.wait("a report", |cloud| unprotected(cloud) == 1);
+    assert!(taken.line_with("UNPROTECTED").contains("taken"));
+    // The runtime was never redirected, and the environment ends.
+    let (double, cloud) = (Double::start(), Cloud::start());
+    let mut ignored = start(&double, &cloud, &[]);
+    cloud.wait_first_answer();
+    double.shut_down("spindown");
+    assert!(ignored.wait_exit().success());
+    cloud.wait("a report", |cloud| unprotected(cloud) == 1);
+}
+
+#[test]
 fn without_an_attack_nothing_is_held_and_the_interval_reports_who_was_seen() {
     let (double, cloud) = (Double::start(), Cloud::start());
     let agent = start(&double, &cloud, &[("PICKET_REPORT_INTERVAL_S", "1")]);

@@ -332,9 +332,11 @@ impl Cloud {
         }
     }
 
-    /// Notes that the function runs without protection.
+    /// Tells that the function runs without protection. At once: no invocation passes by here that would take the report along, and
+    /// not every environment comes to a SHUTDOWN.
     pub(crate) fn unprotected(&self) {
         self.shared.outbox().note(now_s(), |stats| stats.unprotected += 1);
+        self.report();
     }
 
     /// Has the courier tell of an attack while the handler works, when it costs nobody time.
