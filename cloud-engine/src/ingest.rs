@@ -49,6 +49,7 @@ impl<S: Store> Engine<S> {
             let ack = self.count(sender, &known, batch).await?;
             self.see(&sender.site, &batch.clients).await?;
             self.decide(sender, &known, batch).await?;
+            self.tell_of_troubles(&sender.site, batch).await?;
             ack
         };
         self.metrics.batch(ack, batch);

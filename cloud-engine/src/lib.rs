@@ -23,4 +23,5 @@ pub mod settings;
 pub mod store;
 pub mod text;
 mod time;
+mod troubles;
 pub mod window;

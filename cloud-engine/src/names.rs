@@ -101,6 +101,12 @@ impl Site {
         Key::new(self.partition("automatic"), minute_text(now / 600))
     }
 
+    /// That a trouble of a function was told of within this hour.
+    #[must_use]
+    pub fn trouble(&self, what: &str, function: &str, now: u64) -> Key {
+        Key::new(self.partition("trouble"), format!("{}#{what}#{function}", minute_text(now / 3_600)))
+    }
+
     /// The partition of the inventory.
     #[must_use]
     pub fn fleet(&self) -> String {

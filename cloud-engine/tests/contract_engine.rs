@@ -27,6 +27,7 @@ on_both_stores!(
     a_shared_address_is_given_more_room,
     flagging_stops_when_too_many_are_flagged,
     alerts_do_what_they_say,
+    troubles_of_agents_are_told_once_an_hour,
     an_unflagged_client_is_judged_by_what_it_does_then,
     sightings_of_one_client_in_one_batch_are_all_seen,
     a_delta_says_what_changed,
@@ -348,6 +349,35 @@ async fn alerts_do_what_they_say<S: Store>(store: Arc<S>) {
     let audit = engine.audit(&site(SITE), None, 100).await.expect("the audit");
     let alerts = audit.iter().filter(|entry| entry.what == "alert").count();
     assert_eq!(alerts, 1, "a client alerts once within the alert's time");
+}
+
+async fn troubles_of_agents_are_told_once_an_hour<S: Store>(store: Arc<S>) {
+    let time = Time::new();
+    let engine = made(&store, &time).await;
+    let told = async || {
+        let audit = engine.audit(&site(SITE), None, 100).await.expect("the audit");
+        let of = |what: &str| audit.iter().filter(|entry| entry.what == what).count();
+        (of("unprotected"), of("fallen-back"))
+    };
+    let trouble = |env: &str, function: &str, unprotected, fallen_back| {
+        let mut one = batch(env, 1);
+        one.agent.function = function.to_owned();
+        one.stats.unprotected = unprotected;
+        one.stats.fallen_back = fallen_back;
+        one
+    };
+    send(&engine, &trouble("e1", "shop", 0, 0)).await;
+    assert_eq!(told().await, (0, 0));
+    send(&engine, &trouble("e2", "shop", 1, 0)).await;
+    send(&engine, &trouble("e3", "shop", 1, 1)).await;
+    assert_eq!(told().await, (1, 1), "once for a function");
+    send(&engine, &trouble("e4", "cart", 0, 1)).await;
+    assert_eq!(told().await, (1, 2), "another function");
+    time.pass(3_600);
+    let mut later = trouble("e5", "shop", 1, 0);
+    later.made += 3_600;
+    send(&engine, &later).await;
+    assert_eq!(told().await, (2, 2), "an hour later");
 }
 
 async fn an_unflagged_client_is_judged_by_what_it_does_then<S: Store>(store: Arc<S>) {

@@ -21,7 +21,7 @@ pub struct Notice {
     pub site: String,
     /// When it happened, in Unix seconds.
     pub at: u64,
-    /// `flag`, `unflag`, `alert`, `flagging-stopped`.
+    /// `flag`, `unflag`, `alert`, `flagging-stopped`, `unprotected`, `fallen-back`.
     pub what: String,
     /// One line for people.
     pub text: String,
