@@ -186,8 +186,8 @@ impl Machine<'_> {
         let mut ahead = self.lexer;
         let next = ahead.token().kind;
         // `sleep (5 tips)` is no call.
-        let sound =
-            next != Kind::Number || !matches!(ahead.token().kind, Kind::Word(Word::Plain) | Kind::Bad);
+        let second = ahead.token().kind;
+        let sound = next != Kind::Number || !matches!(second, Kind::Word(Word::Plain) | Kind::Bad);
         let kind = match word {
             Word::Call(Call::Delay) if dotted => Some(Call::SureDelay),
             Word::Call(Call::Error) => Some(Call::Error),
@@ -198,6 +198,7 @@ impl Machine<'_> {
         let seen = match kind {
             Some(Call::Delay) if next != Kind::Close && sound => Some(Seen::DELAY),
             Some(Call::SureDelay) if next != Kind::Close => Some(Seen::SURE_DELAY),
+            Some(Call::PairDelay) if next != Kind::Close && second != Kind::Close => Some(Seen::SURE_DELAY),
             Some(Call::Error) => Some(Seen::ERROR),
             Some(Call::Outside) => Some(Seen::OUTSIDE),
             Some(Call::Server) => Some(Seen::SERVER),
@@ -225,7 +226,12 @@ impl Machine<'_> {
         frame.clause = Clause::Columns;
         frame.named = false;
         frame.condition = Condition::new(false);
-        self.seen.add(if depth > 0 { Seen::SUBQUERY } else { Seen::SELECT });
+        // `(select)`, as a committee is called: nothing is selected.
+        if depth == 0 {
+            self.seen.add(Seen::SELECT);
+        } else if self.next_kind() != Kind::Close {
+            self.seen.add(Seen::SUBQUERY);
+        }
         self.mode = Mode::Operand;
     }
 }

@@ -385,7 +385,7 @@ impl Scan<'_> {
                 Kind::Variable => Some((at, Begin::Statement, Opening::LaterStatement)),
                 _ => None,
             },
-            Word::Call(Call::SureDelay | Call::Error | Call::Outside | Call::Delay) => {
+            Word::Call(Call::SureDelay | Call::PairDelay | Call::Error | Call::Outside | Call::Delay) => {
                 let (kind, _) = self.peek(at + len);
                 matches!(kind, Kind::Open | Kind::Dot).then(|| (at, Begin::Operand, Opening::Later))
             }

@@ -273,7 +273,7 @@ impl Machine<'_> {
             Kind::Word(Word::Call(kind)) if self.next_kind() == Kind::Open => {
                 let seen = match kind {
                     Call::Delay if self.last == Kind::Dot => Seen::SURE_DELAY,
-                    Call::SureDelay => Seen::SURE_DELAY,
+                    Call::SureDelay | Call::PairDelay => Seen::SURE_DELAY,
                     Call::Delay => Seen::DELAY,
                     Call::Outside => Seen::OUTSIDE,
                     Call::Error => Seen::ERROR,

@@ -96,6 +96,8 @@ pub(crate) enum Call {
     Delay,
     /// It waits, and no other language has a function of its name: `pg_sleep`.
     SureDelay,
+    /// The same, and it takes two arguments at least: `benchmark`, of which people also write as `benchmark(3)`.
+    PairDelay,
     /// Its error message shows data: `extractvalue`.
     Error,
     /// It reads files, opens connections or runs commands.
@@ -108,7 +110,7 @@ pub(crate) enum Call {
     Choice,
 }
 
-use Call::{Choice, Delay as Sleeps, Error, Outside, Server, SureDelay, Text};
+use Call::{Choice, Delay as Sleeps, Error, Outside, PairDelay, Server, SureDelay, Text};
 use Word::{
     As, Between, Bool, Branch, By, Case, Catalogue, Change, Clause, Compare, Constant, Delay, End, Exec,
     From, Group, Having, Infix, Into, Join, Limit, Niladic, Object, Outfile, Prefix, Procedure, Quantifier,
@@ -141,7 +143,7 @@ pub(super) static WORDS: &[(&str, Word)] = &[
     ("attach", Change),
     ("backup", Change),
     ("begin", Script),
-    ("benchmark", call(SureDelay)),
+    ("benchmark", call(PairDelay)),
     ("between", Between),
     ("bin", call(Text)),
     ("binary", Prefix),
@@ -234,7 +236,7 @@ pub(super) static WORDS: &[(&str, Word)] = &[
     ("geometrycollection", call(Error)),
     ("get_host_address", call(Outside)),
     ("get_host_name", call(Outside)),
-    ("get_lock", call(SureDelay)),
+    ("get_lock", call(PairDelay)),
     ("getdate", call(Text)),
     ("getmappingxpath", call(Outside)),
     ("glob", Compare),
@@ -300,7 +302,7 @@ pub(super) static WORDS: &[(&str, Word)] = &[
     ("lpad", call(Text)),
     ("ltrim", call(Text)),
     ("make_set", call(Choice)),
-    ("master_pos_wait", call(SureDelay)),
+    ("master_pos_wait", call(PairDelay)),
     ("match", Prefix),
     ("md5", call(Text)),
     ("merge", Change),
