@@ -26,6 +26,18 @@ pub(crate) fn skip_space(bytes: &[u8], at: usize) -> usize {
     at + rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count()
 }
 
+/// Whether what stands behind a parenthesis is one string in quotes that computes nothing, and the end of the call and of the text.
+pub(crate) fn is_one_text(arguments: &[u8]) -> bool {
+    let Some((quote @ (b'\'' | b'"' | b'`'), rest)) = arguments.trim_ascii_start().split_first() else {
+        return false;
+    };
+    let Some(end) = memchr::memchr(*quote, rest) else { return false };
+    let (text, tail) = rest.split_at(end);
+    let plain = text.iter().all(|byte| !matches!(byte, b'$' | b'{' | b'\\' | b'<' | b'%'));
+    let tail = tail.get(1..).unwrap_or_default().trim_ascii();
+    plain && matches!(tail, b")" | b");")
+}
+
 /// Whether a byte is a letter, a digit or an underscore.
 pub(crate) const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
@@ -34,6 +46,18 @@ pub(crate) const fn is_word(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_with_one_text_computes_nothing() {
+        for arguments in ["'hello')", " \"it is done\" );", "`a`)"] {
+            assert!(is_one_text(arguments.as_bytes()), "{arguments}");
+        }
+        for arguments in
+            ["7*7)", "'a'.'b')", "\"{$x}\")", "`${x}`)", "'a');id", "'a'", "md5('a'))", "'<script>')", ""]
+        {
+            assert!(!is_one_text(arguments.as_bytes()), "{arguments}");
+        }
+    }
 
     #[test]
     fn found_in_any_case_and_at_the_ends() {

@@ -21,7 +21,7 @@
 
 use crate::{
     Class, Detector, Fact, FactKind, Gate, Input, Scratch, Signal, Sink,
-    bytes::{find_ignore_case, starts_ignore_case},
+    bytes::{find_ignore_case, is_one_text, starts_ignore_case},
     doubt,
 };
 
@@ -124,7 +124,10 @@ fn whole(input: &Input<'_>, bare: &[u8], sink: &mut Sink<'_>) {
         .iter()
         .any(|start| starts_ignore_case(bare, start));
     let environment = starts_ignore_case(bare, b"process.env") && !input.bytes.trim_ascii().contains(&b' ');
-    if environment || console && memchr::memchr(b'(', bare).is_some() {
+    // `console.log('hello')` alone shows what anybody may write, and runs nothing.
+    let greets = |open: usize| input.bytes.get(open + 1..).is_some_and(is_one_text);
+    let console = console && memchr::memchr(b'(', bare).is_some() && !memchr::memchr(b'(', input.bytes).is_some_and(greets);
+    if environment || console {
         doubt::report(input, sink, 0..input.bytes.len(), &[&STATEMENT]);
     }
 }

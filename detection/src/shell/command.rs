@@ -271,7 +271,7 @@ fn simple(rest: &[u8], start: usize, word: Word, list: bool, disguised: bool) ->
     // `cmd.exe`, without a folder.
     let program = name.len() + 4 == full.len() && full.ends_with(b".exe");
     let located = name.len() < full.len() && is_program_path(full);
-    if name.len() < full.len() && !located && !word.globbed && !program {
+    if name.len() < full.len() && !located && !word.globbed && !program || word.goes_on {
         return None;
     }
     let globbed_path = word.globbed && is_globbed_program(full);
@@ -280,7 +280,9 @@ fn simple(rest: &[u8], start: usize, word: Word, list: bool, disguised: bool) ->
     } else if word.globbed {
         return None;
     } else {
-        table::find(name)?
+        let entry = table::find(name)?;
+        // `Perl & Ruby`: as a sentence writes the name of a product. No shell of Unix knows it so.
+        Entry { common: entry.common || is_title(word.bytes()), ..entry }
     };
     let mut at = start + word.len;
     let arguments = arguments(rest, &mut at, name, list);
@@ -325,6 +327,13 @@ fn simple(rest: &[u8], start: usize, word: Word, list: bool, disguised: bool) ->
         loose: matches!(entry.takes, Takes::Anything | Takes::Verb) && !globbed_path,
         interpreter: entry.takes == Takes::Code && name != b"source",
         idle: effect.is_none() && table::filters(name) && !arguments.any.path && !arguments.any.file,
+    })
+}
+
+/// Whether a word begins with a capital letter and goes on in small ones.
+fn is_title(word: &[u8]) -> bool {
+    word.split_first().is_some_and(|(first, rest)| {
+        first.is_ascii_uppercase() && rest.len() > 1 && rest.iter().all(u8::is_ascii_lowercase)
     })
 }
 

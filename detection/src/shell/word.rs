@@ -18,6 +18,8 @@ pub(crate) struct Word {
     pub expands: bool,
     /// It holds an expansion that cuts or replaces what a variable holds.
     pub masked: bool,
+    /// A quote that nothing closes stands in it, and words behind that: it is only the beginning of a longer word.
+    pub goes_on: bool,
 }
 
 impl Word {
@@ -48,6 +50,7 @@ impl Word {
             globbed: false,
             expands: false,
             masked: false,
+            goes_on: false,
         };
         let mut at = 0;
         while let Some(&byte) = rest.get(at) {
@@ -97,8 +100,14 @@ impl Word {
                         }
                         at = end + 1;
                     }
-                    // It closes a quote that was opened before the value.
-                    None => break,
+                    // It closes a quote that was opened before the value, or opens one that the host closes: then all that
+                    // follows belongs to this word.
+                    None => {
+                        let after = rest.get(at + 1..).unwrap_or_default();
+                        word.goes_on = word.used > 0
+                            && after.trim_ascii_start().first().is_some_and(u8::is_ascii_alphanumeric);
+                        break;
+                    }
                 },
                 // `$IFS` stands for a blank, and one blank ends a word as well as another.
                 b'$' if blanks(rest.get(at..).unwrap_or_default()).1 => break,

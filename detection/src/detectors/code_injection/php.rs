@@ -7,7 +7,7 @@ use picket_request::Place;
 
 use crate::{
     Class, Fact, FactKind, Input, Sink,
-    bytes::{find_ignore_case, starts_ignore_case},
+    bytes::{find_ignore_case, is_one_text, starts_ignore_case},
     doubt,
 };
 
@@ -174,6 +174,8 @@ fn calls(input: &Input<'_>, sink: &mut Sink<'_>) {
             let fact = match power {
                 // `System (Linux)` is a title.
                 _ if is_title(bytes, at, open) => &TITLE,
+                // `print("hello")` is the first line of many languages.
+                Power::Ordinary if says(bytes, start, at) && bytes.get(open + 1..).is_some_and(is_one_text) => &TITLE,
                 Power::Runs => &CALL_RUNS,
                 Power::Reaches => &CALL_REACHES,
                 Power::Ordinary => &CALL_ORDINARY,
@@ -190,6 +192,12 @@ fn calls(input: &Input<'_>, sink: &mut Sink<'_>) {
             }
         }
     }
+}
+
+/// Whether a name is that of a function which only writes what it is given.
+fn says(bytes: &[u8], start: usize, end: usize) -> bool {
+    let name = bytes.get(start..end).unwrap_or_default();
+    [&b"print"[..], b"printf", b"echo"].iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// Whether a name and a parenthesis are set apart by plain space, with bare words in the parenthesis.
