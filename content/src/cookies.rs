@@ -37,8 +37,13 @@ pub(crate) fn read(reader: &mut Reader<'_>, raw: Span, location: LocationId) {
         };
         let name = raw.slice(start + blanks.min(equals)..start + equals);
         let value = raw.slice(start + equals + 1..start + len.max(equals + 1));
-        cookie(reader, name, value, location);
-        quoted_beyond(reader, raw, value, name, location);
+        let text = piece.get(equals + 1..len).unwrap_or_default();
+        // A quoted value is one also behind a blank, and Python looks for a name, an equals sign and a quote, whatever stands
+        // before them.
+        let blanks = text.len() - text.trim_ascii_start().len();
+        let inner = memchr::memmem::rfind(text, b"=\"").map_or(0, |at| at + 1);
+        cookie(reader, name, value.slice(blanks..value.len()), location);
+        quoted_beyond(reader, raw, value.slice(inner..value.len()), inner == 0, name, location);
     }
     if stray {
         // A value with a semicolon of its own was cut; some readers take the header as a whole.
@@ -65,9 +70,16 @@ fn cookie(reader: &mut Reader<'_>, name: Span, value: Span, location: LocationId
     }
 }
 
-/// A quoted value with semicolons in it, as Python reads it. Whatever opens the next one closes this one, so no choice
+/// A quoted value with semicolons in it or something behind it, as Python reads it. Whatever opens the next one closes this one, so no choice
 /// of quotes is walked more than twice.
-fn quoted_beyond(reader: &mut Reader<'_>, raw: Span, value: Span, name: Span, location: LocationId) {
+fn quoted_beyond(
+    reader: &mut Reader<'_>,
+    raw: Span,
+    value: Span,
+    is_whole: bool,
+    name: Span,
+    location: LocationId,
+) {
     let start = (value.start - raw.start) as usize;
     let rest = reader.request.bytes(raw).get(start..).unwrap_or_default();
     let blanks = rest.len() - rest.trim_ascii_start().len();
@@ -81,7 +93,8 @@ fn quoted_beyond(reader: &mut Reader<'_>, raw: Span, value: Span, name: Span, lo
             None => return,
         }
     };
-    if blanks + length + 2 <= value.len() {
+    // Where it is all of the value, it was read already; where something stands behind it, Python leaves that out.
+    if is_whole && blanks + length + 2 == value.len() {
         return;
     }
     let inner = raw.slice(start + 1..start + 1 + length);

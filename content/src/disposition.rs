@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::{
     charset::Charset,
-    params::{Params, unquote},
+    params::{Params, unquote, unquote_marks},
     percent,
 };
 
@@ -42,10 +42,17 @@ impl Disposition {
         let mut continued: [Vec<u8>; 2] = [Vec::new(), Vec::new()];
         let mut plain = [0_usize; 2];
         let mut starred = [0_usize; 2];
+        let mut repeated: [Vec<&[u8]>; 2] = [Vec::new(), Vec::new()];
         let (word, params) = Params::split(value);
         if !USUAL.iter().any(|usual| word.eq_ignore_ascii_case(usual)) {
             let end = value.len() - value.trim_ascii_start().len() + word.len();
             found.names.push(Reading::Here(0..end));
+            if let Some(equals) = memchr::memchr(b'=', word) {
+                let start = end - word.len() + equals + 1;
+                let start = start
+                    + value.get(start..end).map_or(0, |text| text.len() - text.trim_ascii_start().len());
+                found.names.extend(by_parity(value, start, &(start..end)));
+            }
         }
         for (read, param) in params.enumerate() {
             if read == PARAMS {
@@ -69,18 +76,27 @@ impl Disposition {
                 continue;
             };
             let readings = if which == 0 { &mut found.names } else { &mut found.files };
+            let start = param.value.start.saturating_sub(usize::from(param.quoted));
+            let other = by_parity(value, start, &param.value);
             match rest {
                 None => {
                     plain[which] += 1;
                     readings.push(Reading::Here(param.value));
                     if param.escaped {
-                        let mut made = Vec::new();
+                        let (mut made, mut few) = (Vec::new(), Vec::new());
                         unquote(text, &mut made);
+                        unquote_marks(text, &mut few);
+                        if few != made {
+                            readings.push(Reading::Made(few));
+                        }
                         readings.push(Reading::Made(made));
                     }
                 }
                 Some(b"*") => {
                     starred[which] += 1;
+                    if let Some(texts) = repeated.get_mut(which) {
+                        texts.push(text);
+                    }
                     let mut made = Vec::new();
                     extended(text, &mut made);
                     readings.push(Reading::Made(made));
@@ -102,6 +118,18 @@ impl Disposition {
                     }
                     readings.push(Reading::Here(param.value));
                 }
+            }
+            // Behind the usual reading, which gives the part its name.
+            readings.extend(other);
+        }
+        // Python joins what repeats, in alphabetical order.
+        let [mut of_names, mut of_files] = repeated;
+        for (texts, readings) in [(&mut of_names, &mut found.names), (&mut of_files, &mut found.files)] {
+            if texts.len() > 1 {
+                texts.sort_unstable();
+                let mut made = Vec::new();
+                extended(&texts.concat(), &mut made);
+                readings.push(Reading::Made(made));
             }
         }
         let [name, file] = continued;
@@ -132,6 +160,30 @@ impl Disposition {
         let first = extensions.next().unwrap_or_default();
         extensions.all(|other| other.eq_ignore_ascii_case(first))
     }
+}
+
+/// What Python's `email` takes for the value that begins at `start`, where that is not what stands at `here`: it ends at a
+/// semicolon before which the number of quotes is even, and is no string in quotes where no quote ends it.
+fn by_parity(value: &[u8], start: usize, here: &Range<usize>) -> Option<Reading> {
+    let rest = value.get(start..)?;
+    let (mut odd, mut before) = (false, 0);
+    let end = rest.iter().position(|&byte| {
+        odd ^= byte == b'"' && before != b'\\';
+        before = byte;
+        byte == b';' && !odd
+    });
+    let text = rest.get(..end.unwrap_or(rest.len()))?.trim_ascii_end();
+    let inner = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\""));
+    let Some(inner) = inner else {
+        let at = start..start + text.len();
+        return (at != *here).then_some(Reading::Here(at));
+    };
+    if inner.len() == here.len() {
+        return None;
+    }
+    let mut made = Vec::new();
+    unquote_marks(inner, &mut made);
+    Some(Reading::Made(made))
 }
 
 /// A parameter's name without what follows its first `*`.

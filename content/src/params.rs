@@ -90,6 +90,15 @@ pub(crate) fn unquote(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// The same, but only before quotes and backslashes, as Python's `email` does.
+pub(crate) fn unquote_marks(text: &[u8], out: &mut Vec<u8>) {
+    let mut bytes = text.iter().peekable();
+    while let Some(&byte) = bytes.next() {
+        let marked = bytes.next_if(|next| byte == b'\\' && matches!(next, b'"' | b'\\'));
+        out.push(marked.copied().unwrap_or(byte));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,5 +127,8 @@ mod tests {
         let mut out = Vec::new();
         unquote(b"a\\\"b\\", &mut out);
         assert_eq!(out, b"a\"b\\");
+        out.clear();
+        unquote_marks(b"\\a\\\"b\\\\c\\", &mut out);
+        assert_eq!(out, b"\\a\"b\\c\\");
     }
 }

@@ -73,7 +73,7 @@ pub(crate) fn has_break(bytes: &[u8]) -> bool {
 /// Whether a value is the whole head of a message, as mail services hand it on: every one of its first lines is a field or
 /// goes on with one, the first line, too. What is smuggled into a header begins with that header's value.
 pub(crate) fn is_mail_head(bytes: &[u8]) -> bool {
-    const FEWEST: usize = 4;
+    const FEWEST: usize = 2;
     const LONGEST: usize = 1024;
     let head = bytes.get(..bytes.len().min(LONGEST)).unwrap_or_default();
     let first = head.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();

@@ -143,7 +143,9 @@ fn judge_field(input: &Input<'_>, line: &Line<'_>, single: bool, many: bool, sin
         let own = name.get(..2).is_some_and(|head| head.eq_ignore_ascii_case(b"x-"));
         let hyphenated = name.contains(&b'-') && (own || name.iter().filter(|byte| byte.is_ascii_alphabetic()).count() > 4);
         facts.add_if(!hyphenated && is_plain_header(input) && !value.is_empty() && name.len() > 3, &IN_HEADER);
-        facts.add_if(hyphenated && single && !value.is_empty() && (input.bytes.len() < 256 || line.at == 0), &HYPHENATED);
+        // A line that begins with a blank goes on with the field before it (RFC 9112, section 5.2), as the lines of YAML do.
+        let folded = line.start.checked_sub(1).and_then(|at| input.bytes.get(at)).is_some_and(|byte| matches!(byte, b' ' | b'\t'));
+        facts.add_if(hyphenated && !folded && single && !value.is_empty() && (input.bytes.len() < 256 || line.at == 0), &HYPHENATED);
     }
     facts.add_if(line.disguised, &DISGUISED);
     // No text begins with a break and a field.

@@ -14,6 +14,7 @@ use crate::{
 static TAG: Fact = Fact::new("a PHP tag with code", FactKind::Structure, 105);
 static TAG_ALONE: Fact = Fact::new("a PHP tag", FactKind::Structure, 60);
 static WRAPPER: Fact = Fact::new("a PHP stream wrapper", FactKind::Lexical, 105);
+static WORDS_ONLY: Fact = Fact::new("a PHP stream wrapper around words", FactKind::Lexical, 60);
 static CALL_RUNS: Fact = Fact::new("is a call that runs code or a command", FactKind::Effect, 105);
 static CALL_REACHES: Fact = Fact::new("is a call that reaches files, the network or the runtime", FactKind::Structure, 100);
 static CALL_ORDINARY: Fact = Fact::new("is a call of a PHP function", FactKind::Structure, 100);
@@ -82,7 +83,10 @@ fn wrappers(input: &Input<'_>, sink: &mut Sink<'_>) {
     // PHP reads `data:` without slashes too. Pages send files so in bodies, and nobody in a query or as a name.
     let named = matches!(input.place, Place::Query | Place::QueryKey | Place::FormKey | Place::JsonKey | Place::XmlMarkup);
     if named && bytes.len() < 1024 && starts_ignore_case(bytes, b"data:text/plain") {
-        sink.report(0..bytes.len(), &[&WRAPPER]);
+        let text = memchr::memchr(b',', bytes).map_or(bytes, |at| bytes.get(at + 1..).unwrap_or_default());
+        let words = text.len() < bytes.len() && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b" .,!-".contains(byte));
+        let encoded = find_ignore_case(bytes, b";base64").is_some();
+        sink.report(0..bytes.len(), &[if words && !encoded { &WORDS_ONLY } else { &WRAPPER }]);
     }
     let mut at = 0;
     while let Some(found) = memchr::memmem::find(bytes.get(at..).unwrap_or_default(), b"://") {
