@@ -25,11 +25,18 @@ pub fn inspect(
     let mut views = std::mem::take(&mut scratch.views);
     views.pending.clear();
     scratch.memo.prepare(*catalogue, profile.runtime);
+    let mut idle = Idle::default();
     for (index, value) in request.values().iter().enumerate() {
         let (bytes, name) = (request.bytes(value.text), request.bytes(value.name));
         let header = value.place == Place::Header;
         let memo = match header.then(|| scratch.memo.find(name, bytes)) {
-            Some(Ok(())) => continue,
+            Some(Ok(shared)) => {
+                if shared {
+                    idle.values += 1;
+                    idle.bytes += bytes.len() as u64;
+                }
+                continue;
+            }
             Some(Err(memo)) => memo,
             None => None,
         };
@@ -45,24 +52,32 @@ pub fn inspect(
         if wanted(&View::new(bytes, seen, value.place, chain)) {
             views.pending.push(Pending { index, seen, memo, examined: 0, spent: 0 });
         } else if let Some(memo) = memo {
-            scratch.memo.remember(memo, name, bytes);
+            scratch.memo.remember(memo, name, bytes, false);
         }
     }
     if !views.pending.is_empty() {
         let mut work = Work { catalogue, request, profile, scratch, outcome: &mut outcome };
-        derive(&mut views, &mut work, fuel);
+        derive(&mut views, &mut work, fuel, idle);
     }
     views.shrink();
     scratch.views = views;
     outcome
 }
 
+/// Headers that are known to be clean and had a share of the fuel when they were not: they keep it, or what others get would
+/// depend on what was inspected before.
+#[derive(Clone, Copy, Default)]
+struct Idle {
+    values: u64,
+    bytes: u64,
+}
+
 /// Spends fuel on derived views. Each value has an allotment of its own, in proportion to its length, so that no other
 /// value can use it up; what is left over is then shared among those that had too little.
-fn derive(views: &mut Views, work: &mut Work<'_>, fuel: Fuel) {
+fn derive(views: &mut Views, work: &mut Work<'_>, fuel: Fuel, idle: Idle) {
     let mut pending = std::mem::take(&mut views.pending);
-    let raw: u64 = pending.iter().map(|p| length(work, p)).sum();
-    let count = pending.len() as u64;
+    let raw: u64 = idle.bytes + pending.iter().map(|p| length(work, p)).sum::<u64>();
+    let count = idle.values + pending.len() as u64;
     let spare = fuel.0.saturating_sub(raw.saturating_mul(limits::FUEL_FACTOR));
     let mut left = fuel.0;
     pending.retain_mut(|value| {
@@ -72,7 +87,7 @@ fn derive(views: &mut Views, work: &mut Work<'_>, fuel: Fuel) {
         let found = work.request.values().get(value.index);
         if let (Some(memo), Some(found)) = (value.memo.filter(|_| complete && value.spent == 0), found) {
             let (name, bytes) = (work.request.bytes(found.name), work.request.bytes(found.text));
-            work.scratch.memo.remember(memo, name, bytes);
+            work.scratch.memo.remember(memo, name, bytes, true);
         }
         !complete
     });

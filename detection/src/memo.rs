@@ -20,6 +20,8 @@ struct Slot {
     /// The name and the value.
     bytes: Vec<u8>,
     name: usize,
+    /// Whether some decoder asked for a closer look at it, so that it had a share of the fuel, of which it used nothing.
+    shared: bool,
 }
 
 /// Where a header would be remembered.
@@ -40,8 +42,9 @@ impl Memo {
         self.slots.iter_mut().for_each(|slot| slot.bytes.clear());
     }
 
-    /// Whether a header was clean before, and else where to remember that it is; `None` for those that are not worth it.
-    pub(crate) fn find(&self, name: &[u8], value: &[u8]) -> Result<(), Option<Place>> {
+    /// Whether a header was clean before, and then whether it had a share of the fuel; else where to remember that it is clean, or
+    /// `None` for those that are not worth it.
+    pub(crate) fn find(&self, name: &[u8], value: &[u8]) -> Result<bool, Option<Place>> {
         if value.len() < limits::MEMO_SHORTEST || name.len() + value.len() > limits::MEMO_LONGEST {
             return Err(None);
         }
@@ -52,14 +55,14 @@ impl Memo {
                 if slot.name == name.len()
                     && slot.bytes.split_at_checked(slot.name) == Some((name, value)) =>
             {
-                Ok(())
+                Ok(slot.shared)
             }
             _ => Err(Some(Place(place))),
         }
     }
 
     /// Remembers a clean header.
-    pub(crate) fn remember(&mut self, place: Place, name: &[u8], value: &[u8]) {
+    pub(crate) fn remember(&mut self, place: Place, name: &[u8], value: &[u8], shared: bool) {
         if self.slots.is_empty() {
             self.slots.resize(limits::MEMO_SLOTS, Slot::default());
         }
@@ -68,6 +71,7 @@ impl Memo {
             slot.bytes.extend_from_slice(name);
             slot.bytes.extend_from_slice(value);
             slot.name = name.len();
+            slot.shared = shared;
         }
     }
 }
@@ -98,8 +102,8 @@ mod tests {
         let mut memo = Memo::default();
         memo.prepare(Catalogue::built_in(), Runtime::Unknown);
         let Err(Some(place)) = memo.find(b"user-agent", b"Mozilla/5.0") else { panic!("worth remembering") };
-        memo.remember(place, b"user-agent", b"Mozilla/5.0");
-        assert!(memo.find(b"user-agent", b"Mozilla/5.0").is_ok());
+        memo.remember(place, b"user-agent", b"Mozilla/5.0", true);
+        assert_eq!(memo.find(b"user-agent", b"Mozilla/5.0").ok(), Some(true));
         assert!(memo.find(b"user-agen", b"tMozilla/5.0").is_err(), "the border counts");
         assert!(memo.find(b"user-agent", b"Mozilla/5.1").is_err());
         memo.prepare(Catalogue::built_in(), Runtime::Php);

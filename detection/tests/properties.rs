@@ -157,3 +157,29 @@ fn what_holds_for_every_input() {
         assert_eq!(signals(&first, 0), signals(&among, 1), "case {case}, {place:?}: {shown}");
     }
 }
+
+/// Found by fuzzing: a header that was known to be clean left its share of the fuel to others.
+#[test]
+fn what_was_inspected_before_gives_nobody_more_fuel() {
+    let head = b"\x06+0\x00\xc0\xc0\xc0\xc0\xc0\xc0\xc0%\x1100\xc0\xc0%01111111111(11`d/\xd0#+(/11111111111111111111`d/\xd0#+(/ddddd1111111111111111111c\x96\x96\x96111111110\xd9\x5cX\x0000";
+    let text = [&head[..], &[b'W'; 82], b";z("].concat();
+    let values: [(Place, &[u8]); 5] = [
+        (Place::Header, b"application/json"),
+        (Place::Header, b"Mozilla/5.0"),
+        (Place::QueryString, &text),
+        (Place::QueryKey, &text),
+        (Place::Body, &text),
+    ];
+    let request = request(&values);
+    let look = |scratch: &mut Scratch, fuel| {
+        inspect(&Catalogue::built_in(), &request, &Profile::default(), scratch, Fuel(fuel))
+    };
+    let (mut used, mut short) = (Scratch::default(), 0);
+    drop(look(&mut used, 1 << 20));
+    for fuel in (0..90_000).step_by(1_997) {
+        let (again, fresh) = (look(&mut used, fuel), look(&mut Scratch::default(), fuel));
+        assert_eq!(format!("{again:?}"), format!("{fresh:?}"), "fuel {fuel}");
+        short += u32::from(fresh.unexamined > 0);
+    }
+    assert!(short > 10, "the fuel was enough");
+}
