@@ -141,6 +141,7 @@ pub struct Engine<S> {
     known: Mutex<HashMap<Site, Known>>,
     pub(crate) seen: Mutex<Seen>,
     pub(crate) cache: Mutex<crate::auth::Cache>,
+    pub(crate) load: crate::load::Load,
 }
 
 /// A lock whose holder panicked holds nothing that could be half done.
@@ -158,6 +159,7 @@ impl<S: Store> Engine<S> {
             known: Mutex::default(),
             seen: Mutex::default(),
             cache: Mutex::default(),
+            load: crate::load::Load::default(),
         }
     }
 

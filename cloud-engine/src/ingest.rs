@@ -39,6 +39,7 @@ impl<S: Store> Engine<S> {
     /// When the batch has no shape that an agent could have sent, or the store fails. The agent sends the same again.
     pub async fn take(&self, sender: &Sender, batch: &Batch) -> Result<Reply, Refused> {
         batch.check()?;
+        let _working = self.load.begin();
         let now = self.now();
         let known = self.known(&sender.site).await?;
         let late = now.saturating_sub(batch.made) > wire::BATCH_AGE_SECONDS;
@@ -64,7 +65,7 @@ impl<S: Store> Engine<S> {
 
     /// What is asked of agents at the moment.
     pub(crate) fn hints(&self, known: &Known) -> Hints {
-        Hints { next_poll_s: known.settings.poll_seconds, upload: known.settings.upload }
+        self.load.hints(Hints { next_poll_s: known.settings.poll_seconds, upload: known.settings.upload })
     }
 
     /// Single requests lie under their own ids, so writing them twice changes nothing.

@@ -11,6 +11,7 @@ pub mod http;
 pub mod ingest;
 pub mod lambda;
 pub mod limits;
+mod load;
 pub mod metrics;
 pub mod names;
 pub mod notify;

@@ -16,6 +16,10 @@ pub const SERIES_SHARDS: u64 = 8;
 pub const SERIES: usize = 1_000;
 /// Functions of a site that are listed; further ones are counted together.
 pub const FUNCTIONS: usize = 5_000;
+/// Batches at once from which on agents are asked for less: for single requests of attacks alone.
+pub const CROWDED: usize = 32;
+/// Batches at once from which on they are asked for counts alone.
+pub const OVERRUN: usize = 128;
 /// Items that the windows of one client are read from.
 pub const WINDOW_ITEMS: usize = 1_000;
 /// Flags of a site that may be in force at once.
