@@ -111,16 +111,18 @@ impl<S: Store> Engine<S> {
     async fn agent_key(&self, id: &str, now: u64) -> Result<Option<(Site, AgentKey)>, Refused> {
         {
             let mut cache = locked(&self.cache);
-            if let Some((found, read)) = cache.keys.get(id)
+            let held = cache.keys.get(id);
+            if let Some((found, read)) = held
                 && now.abs_diff(*read) < limits::CACHE_SECONDS
             {
                 return Ok(found.clone());
             }
-            // A flood of invented ids must not become a flood of reads.
+            let is_known = held.is_some_and(|(found, _)| found.is_some());
+            // A flood of invented ids must become neither a flood of reads nor a reason to turn away who is known.
             if cache.second != now {
                 (cache.second, cache.unknown) = (now, 0);
             }
-            if cache.unknown >= limits::UNKNOWN_KEYS {
+            if cache.unknown >= limits::UNKNOWN_KEYS && !is_known {
                 return Err(Refused::Busy);
             }
         }
@@ -131,6 +133,9 @@ impl<S: Store> Engine<S> {
         let mut cache = locked(&self.cache);
         if found.is_none() {
             cache.unknown += 1;
+        }
+        if cache.keys.len() >= limits::CACHED {
+            cache.keys.retain(|_, (found, _)| found.is_some());
         }
         if cache.keys.len() >= limits::CACHED {
             cache.keys.clear();
@@ -207,10 +212,15 @@ impl<S: Store> Engine<S> {
     pub async fn end_key(&self, site: &Site, id: &str, at: Option<u64>, by: &str) -> Result<usize, Refused> {
         let listed = Key::new(site.keys(), id);
         let mut item = self.store.get(listed.clone()).await?.ok_or(Refused::NotFound)?;
-        item = match at {
-            Some(at) => item.int("expires", at),
-            None => item.int("revoked", 1),
+        // A key that is revoked in the meantime must not be made good again by what was read before.
+        let (changed, when) = match at {
+            Some(_) if item.get_int("revoked") != 0 => {
+                return Err(Refused::Invalid("the key is revoked already".to_owned()));
+            }
+            Some(at) => (item.int("expires", at), When::Equals("revoked".to_owned(), 0)),
+            None => (item.int("revoked", 1), When::Present),
         };
+        item = changed;
         let mut by_id = item.clone();
         by_id.key = names::agent_key(id);
         let audit = self.audit_item(
@@ -219,11 +229,8 @@ impl<S: Store> Engine<S> {
             "key-ended",
             &serde_json::json!({ "id": id, "expires": at, "revoked": at.is_none() }),
         )?;
-        let writes = vec![
-            Write::Put(item, When::Present),
-            Write::Put(by_id, When::Present),
-            Write::Put(audit, When::Always),
-        ];
+        let writes =
+            vec![Write::Put(item, when.clone()), Write::Put(by_id, when), Write::Put(audit, When::Always)];
         self.store.write(writes).await?;
         locked(&self.cache).keys.remove(id);
         if at.is_some() { Ok(0) } else { self.unflag_of_key(site, id, by).await }
@@ -332,6 +339,29 @@ impl<S: Store> Engine<S> {
             Write::Put(audit, When::Always),
         ];
         self.store.write(writes).await.map_err(Into::into)
+    }
+
+    /// Ends every credential that was made under a note, but for those that are kept, and says how many those were.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn end_credentials(
+        &self,
+        site: &Site,
+        note: &str,
+        kept: &[String],
+        by: &str,
+    ) -> Result<usize, Refused> {
+        let all = self.store.query(Query::prefix(site.credentials(), "", 1_000)).await?;
+        let mut ended = 0;
+        for item in all.iter().filter(|item| item.get_text("note") == note && !kept.contains(&item.key.sk)) {
+            match self.remove_credential(site, &item.key.sk, by).await {
+                Ok(()) => ended += 1,
+                Err(Refused::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(ended)
     }
 
     /// Which administrator a token belongs to. It is read anew each time, so that a removed one is gone at once.

@@ -9,7 +9,7 @@ use picket_cloud_protocol::{ClientKey, Flag, FlagDelta, limits as wire};
 use serde::Serialize;
 
 use crate::engine::{Engine, Refused};
-use crate::names::{Site, version_text};
+use crate::names::{self, Site, version_text};
 use crate::store::{Item, Key, Query, Store, StoreError, When, Write};
 use crate::{limits, random};
 
@@ -52,6 +52,8 @@ pub struct Wanted {
     pub environments: BTreeSet<String>,
     /// See [`FlagRecord`].
     pub keys: BTreeSet<String>,
+    /// The key whose report leads to it: none that is revoked in the meantime sets a flag.
+    pub reporter: Option<String>,
 }
 
 /// What became of it.
@@ -151,6 +153,11 @@ impl<S: Store> Engine<S> {
             Item::new(site.meta()).int("version", 1),
             When::Equals("version".to_owned(), version),
         )];
+        // Others may remember for some seconds that the key is good. Whoever revokes it looks for its flags afterwards, so it
+        // is either found there or not written.
+        let vouched = self.still_good(wanted.reporter.as_deref()).await?;
+        let vouches = vouched.is_some();
+        writes.splice(0..0, vouched);
         if automatic && wanted.until.is_some() {
             let count = site.automatic(now);
             let flagged = self.store.get(count.clone()).await?.map_or(0, |item| item.get_int("n"));
@@ -209,9 +216,23 @@ impl<S: Store> Engine<S> {
         writes.extend(
             self.notification(site, what, &details).await?.map(|item| Write::Put(item, When::Always)),
         );
-        self.store.write(writes).await?;
+        match self.store.write(writes).await {
+            Err(StoreError::Condition(0)) if vouches => return Err(Refused::Unauthorized),
+            written => written?,
+        }
         self.metrics.flag_changed(on == 1);
         Ok(Changed::Now(new))
+    }
+
+    /// The write that holds only while an agent's key is not revoked; none for those who have no key here.
+    async fn still_good(&self, key: Option<&str>) -> Result<Option<Write>, Refused> {
+        let Some(key) = key.map(names::agent_key) else { return Ok(None) };
+        let Some(item) = self.store.get(key.clone()).await? else { return Ok(None) };
+        if item.get_int("revoked") != 0 {
+            return Err(Refused::Unauthorized);
+        }
+        let counted = Item::new(key).int("flags", 1);
+        Ok(Some(Write::Add(counted, When::Equals("revoked".to_owned(), 0))))
     }
 
     /// The flag of a client, if one is in force.

@@ -17,8 +17,13 @@ use crate::store::Store;
 
 /// Seconds between two looks for notifications, and between two lines of metrics.
 const INTERVAL: u64 = 10;
-/// How long a request may be held up by deliveries.
-const DELIVERY: Duration = Duration::from_secs(5);
+/// How long a request may be held up by deliveries: what is under way when a round must end is finished, or given up, within the
+/// first; an agent waits for its answer longer than for both and more.
+pub const PATIENCE: Duration = Duration::from_millis(2_000);
+/// How long after the begin of a round a delivery may still begin.
+pub const ROUND: Duration = Duration::from_millis(1_000);
+/// How long after that the store may take to note what was delivered.
+const NOTING: Duration = Duration::from_millis(1_000);
 
 struct Platform<S> {
     engine: Arc<Engine<S>>,
@@ -56,7 +61,7 @@ async fn afterwards<S: Store>(
         // The embedded metric format is a line of its own, with nothing before or behind it.
         println!("{line}");
     }
-    match tokio::time::timeout(DELIVERY, platform.engine.deliver(&platform.notifier)).await {
+    match tokio::time::timeout(ROUND + PATIENCE + NOTING, platform.engine.deliver(&platform.notifier)).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::warn!(%error, "notifications were not delivered"),
         Err(_) => tracing::warn!("notifications took too long; they are tried again"),

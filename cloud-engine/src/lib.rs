@@ -9,6 +9,7 @@ pub mod engine;
 pub mod flags;
 pub mod http;
 pub mod ingest;
+mod judge;
 pub mod lambda;
 pub mod limits;
 mod load;

@@ -34,7 +34,8 @@ pub const FLAG_TRIES: usize = 40;
 pub const CACHE_SECONDS: u64 = 5;
 /// Keys that are remembered.
 pub const CACHED: usize = 10_000;
-/// Key ids nobody knows that are looked up in one second; beyond it they are refused unread.
+/// Key ids nobody knows that are looked up in one second; beyond it they are refused unread. Those of keys that have signed
+/// before are not among them.
 pub const UNKNOWN_KEYS: u32 = 200;
 /// Alerts of a site.
 pub const ALERTS: usize = 50;
@@ -50,18 +51,30 @@ pub const PAGE: usize = 200;
 pub const SCANNED: usize = 5_000;
 /// Days that one search may span.
 pub const SEARCH_DAYS: u64 = 7;
+/// Policies for different functions that may be in force at once: what an upload changes of them is one transaction.
+pub const LIVE_POLICIES: usize = 80;
 /// Bytes that a policy's item may have in the store; DynamoDB's own limit is 400 KB.
 pub const POLICY_ITEM: usize = 380_000;
 /// Connections at once.
 pub const CONNECTIONS: usize = 1_024;
 /// Seconds in which a request's head must have come.
 pub const HEAD_SECONDS: u64 = 10;
-/// Seconds in which a request must have been answered.
+/// Seconds in which a request must have come and been answered.
 pub const REQUEST_SECONDS: u64 = 30;
+/// Seconds after which a connection is closed behind its current request.
+pub const CONNECTION_SECONDS: u64 = 10 * 60;
 /// How often a notification is tried before it is given up and counted.
 pub const DELIVERIES: u64 = 12;
-/// Notifications that one round delivers.
+/// Notifications that one round tries to deliver.
 pub const ROUND: usize = 50;
+/// Notifications that are looked at for those whose time has come.
+pub const WAITING: usize = 2_000;
+/// Notifications that are delivered at once.
+pub const DELIVERING: usize = 8;
+/// Items that are read at once where all of many are wanted.
+pub const PAGE_ITEMS: usize = 5_000;
+/// The last second that anybody may ask about: the end of the year 9999.
+pub const LAST_SECOND: u64 = 253_402_300_799;
 /// Buckets of the sketch that tells about how many clients were seen in an hour.
 pub const SKETCH: u64 = 2_048;
 /// Sessions of an address that are remembered for an hour.

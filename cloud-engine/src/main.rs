@@ -50,6 +50,19 @@ enum Command {
         #[arg(long)]
         to: PathBuf,
     },
+    /// Makes another owner's credential for a site and prints its token once, for whoever lost the first one: being able to write
+    /// the engine's data is the right to do so.
+    Credential {
+        /// The folder that `serve` was given.
+        #[arg(long, required_unless_present = "table")]
+        data: Option<PathBuf>,
+        /// The DynamoDB table that `serve` was given.
+        #[arg(long, conflicts_with = "data")]
+        table: Option<String>,
+        /// The site.
+        #[arg(long, default_value = "main")]
+        site: String,
+    },
     /// Makes a site in a DynamoDB table, and prints its agent key and first admin credential once.
     Init {
         /// The table.
@@ -127,6 +140,11 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Some(Command::Serve(serve)) => serve_where(serve).await,
         Some(Command::Backup { data, to }) => backup(&data, &to),
+        Some(Command::Credential { data, table, site }) => match (table, data) {
+            (Some(table), _) => credential(dynamo(&table).await?, &site).await,
+            (None, Some(data)) => credential(Sqlite::open(&existing(&data)?)?, &site).await,
+            (None, None) => Err("a folder is needed: --data".into()),
+        },
         Some(Command::Init { table, create_table, first }) => init(&table, create_table, first).await,
         None if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() => {
             if std::env::var_os("PICKET_TASK").is_some_and(|task| task == "rotate") {
@@ -143,9 +161,30 @@ fn database(data: &Path) -> PathBuf {
     data.join("picket.db")
 }
 
+/// The database of an engine that has run; a folder that was mistaken is not made one.
+fn existing(data: &Path) -> Result<PathBuf, Failure> {
+    let file = database(data);
+    if file.is_file() { Ok(file) } else { Err(format!("--data: {} is not there", file.display()).into()) }
+}
+
+async fn dynamo(table: &str) -> Result<Dynamo, Failure> {
+    Ok(Dynamo::new(aws_sdk_dynamodb::Client::new(&aws().await?), table))
+}
+
+async fn credential<S: Store>(store: S, site: &str) -> Result<(), Failure> {
+    let engine = Engine::new(store, Config::default());
+    let wanted = Site::new(site).ok_or("a site is 1 to 48 lower-case letters, digits and dashes")?;
+    if !engine.sites().await?.contains(&wanted) {
+        return Err(format!("--site: there is no site {site:?} in these data").into());
+    }
+    let token = engine.create_credential(&wanted, Role::Owner, "recovery", "command line").await?;
+    println!("{}", serde_json::json!({ "site": site, "adminToken": token, "note": "shown once" }));
+    Ok(())
+}
+
 /// The copy begins another life of the store, so that agents who know more than it does ask for everything.
 fn backup(data: &Path, to: &Path) -> Result<(), Failure> {
-    let store = Sqlite::open(&database(data))?;
+    let store = Sqlite::open(&existing(data)?)?;
     store.backup(to, &random::hex::<6>()?)?;
     println!("{}", to.display());
     Ok(())
@@ -153,7 +192,7 @@ fn backup(data: &Path, to: &Path) -> Result<(), Failure> {
 
 async fn serve_where(options: Serve) -> Result<(), Failure> {
     if let Some(table) = &options.table {
-        let store = Dynamo::new(aws_sdk_dynamodb::Client::new(&aws().await?), table);
+        let store = dynamo(table).await?;
         return serve_from(store, options).await;
     }
     let data = options.data.clone().ok_or("a folder is needed: --data")?;
@@ -178,6 +217,7 @@ async fn serve_from<S: Store>(store: S, options: Serve) -> Result<(), Failure> {
         webhooks,
         sns: aws.as_ref().map(aws_sdk_sns::Client::new),
         eventbridge: aws.as_ref().map(aws_sdk_eventbridge::Client::new),
+        ..Notifier::default()
     };
     let chores = tokio::spawn(chores(Arc::clone(&engine), notifier));
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
@@ -245,7 +285,7 @@ async fn first_start<S: Store>(engine: &Engine<S>, first: &First) -> Result<(), 
 }
 
 async fn init(table: &str, create_table: bool, first: First) -> Result<(), Failure> {
-    let store = Dynamo::new(aws_sdk_dynamodb::Client::new(&aws().await?), table);
+    let store = dynamo(table).await?;
     if create_table {
         store.create().await?;
     }
@@ -268,6 +308,8 @@ async fn serve_lambda() -> Result<(), Failure> {
         webhooks: Webhooks::default(),
         sns: Some(aws_sdk_sns::Client::new(&aws)),
         eventbridge: Some(aws_sdk_eventbridge::Client::new(&aws)),
+        patience: lambda::PATIENCE,
+        round: lambda::ROUND,
     };
     // A function serves one site, as its stack does; its metrics are told apart by it.
     let site = setting("PICKET_SITE").unwrap_or_else(|_unset| "main".to_owned());

@@ -1,13 +1,18 @@
 //! Notifications wait in the store, in the transaction of what they tell of, until they are delivered: at least once.
 //! Knows when to try again; `notify/` knows how each target is told.
 
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 
 use crate::engine::{Engine, Refused};
 use crate::metrics::Metrics;
 use crate::names::{Site, minute_text};
 use crate::notify::{Notice, Notifier};
-use crate::store::{Item, Key, Query, Store, StoreError, When, Write};
+use crate::store::{Item, Key, Pages, Query, Store, StoreError, When, Write};
 use crate::{limits, random};
 
 /// Seconds that one attempt may take before another process may try.
@@ -32,22 +37,45 @@ impl<S: Store> Engine<S> {
         Ok(Some(Item::new(key).text("notice", notice.to_string()).int("tries", 0).int("due", now)))
     }
 
-    /// Delivers what waits, of every site, and says how many notices have been delivered.
+    /// Delivers what waits, of every site, some notices at once so that a slow target delays few, and says how many were
+    /// delivered.
     ///
     /// # Errors
     /// When the store fails. A target that fails is tried again later.
     pub async fn deliver(&self, notifier: &Notifier) -> Result<usize, Refused> {
-        let mut delivered = 0;
+        let begun = Instant::now();
+        let mut due = Vec::new();
         for site in self.sites().await? {
-            let waiting = self.store.query(Query::prefix(site.outbox(), "", limits::ROUND)).await?;
-            let due = waiting.into_iter().filter(|item| item.get_int("due") <= self.now());
-            for item in due.collect::<Vec<_>>() {
-                if self.deliver_one(&site, item, notifier).await? {
-                    delivered += 1;
-                }
+            due.extend(self.due(&site).await?.into_iter().map(|item| (site.clone(), item)));
+        }
+        let each = due.into_iter().map(|(site, item)| async move {
+            if begun.elapsed() > notifier.round {
+                Ok(false)
+            } else {
+                self.deliver_one(&site, item, notifier).await
             }
+        });
+        let mut delivered = 0;
+        let mut under_way = stream::iter(each).buffer_unordered(limits::DELIVERING);
+        while let Some(done) = under_way.next().await {
+            delivered += usize::from(done?);
         }
         Ok(delivered)
+    }
+
+    /// Notices of a site whose time has come, the oldest first. Those that wait for another attempt hide none behind them.
+    async fn due(&self, site: &Site) -> Result<Vec<Item>, Refused> {
+        let now = self.now();
+        let mut due = Vec::new();
+        let mut pages = Pages::of(Query::prefix(site.outbox(), "", limits::WAITING));
+        while let Some(items) = pages.next(&self.store).await? {
+            due.extend(items.into_iter().filter(|item| item.get_int("due") <= now));
+            if due.len() >= limits::ROUND {
+                due.truncate(limits::ROUND);
+                break;
+            }
+        }
+        Ok(due)
     }
 
     async fn deliver_one(&self, site: &Site, item: Item, notifier: &Notifier) -> Result<bool, Refused> {
@@ -62,16 +90,18 @@ impl<S: Store> Engine<S> {
         }
         let notice: Value = serde_json::from_str(item.get_text("notice")).unwrap_or_default();
         let notice = Notice::from_json(&notice);
-        let done: Vec<String> = item.get_set("done").cloned().collect();
         let mut reached = claimed.clone();
-        let mut told = item.get_set("done").cloned().collect::<std::collections::BTreeSet<_>>();
+        let mut told = item.get_set("done").cloned().collect::<BTreeSet<_>>();
+        let targets = self.known(site).await?.settings.notify;
+        let named = targets.iter().map(|target| (serde_json::to_string(target).unwrap_or_default(), target));
+        let missing = named.filter(|(name, _)| !told.contains(name)).collect::<Vec<_>>();
+        let tell = |(name, target)| {
+            let notice = &notice;
+            async move { (name, notifier.tell(target, notice).await) }
+        };
         let mut failed = false;
-        for target in &self.known(site).await?.settings.notify {
-            let name = serde_json::to_string(target).unwrap_or_default();
-            if done.contains(&name) {
-                continue;
-            }
-            match notifier.tell(target, &notice).await {
+        for (name, result) in join_all(missing.into_iter().map(tell)).await {
+            match result {
                 Ok(()) => {
                     Metrics::one(&self.metrics.notified);
                     told.insert(name);

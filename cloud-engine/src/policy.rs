@@ -42,8 +42,14 @@ pub struct PolicyRecord {
     pub sha256: String,
 }
 
-/// Policies of the history that are looked at.
+/// Policies of the history that are shown.
 const HISTORY: usize = 200;
+/// Policies as they were brought, and those among them that some function may still be given. The latter have a place of their
+/// own, so that what is in force for a function is found however often the policies of others changed since.
+const BROUGHT: &str = "v#";
+const LIVE: &str = "l#";
+
+type Facts = (PolicyRecord, Value);
 
 impl<S: Store> Engine<S> {
     /// Takes in a policy.
@@ -79,7 +85,8 @@ impl<S: Store> Engine<S> {
             .verify(bundle.signing_text(&digest).as_bytes(), &sig)
             .map_err(|_wrong| invalid("the signature is not the policy key's"))?;
         let rates = rates_of(&bundle.policy).map_err(|error| Refused::Invalid(format!("policy: {error}")))?;
-        let newest = self.policies(site).await?.first().map_or(0, |record| record.version);
+        let (live, listed) = self.live(site).await?;
+        let newest = live.first().map_or(0, |(record, _)| record.version);
         if bundle.version <= newest {
             return Err(Refused::Invalid(format!(
                 "version {} is not newer than {newest}; to go back, sign the old content under a higher version",
@@ -100,19 +107,40 @@ impl<S: Store> Engine<S> {
         if packed.len() > limits::POLICY_ITEM {
             return Err(Refused::TooLarge);
         }
-        let facts = serde_json::json!({ "record": record, "rates": rates });
-        let item = Item::new(Key::new(site.policies(), format!("v#{}", version_text(bundle.version))))
-            .text("record", facts.to_string());
+        let item = |list: &str, record: &PolicyRecord, rates: &Value| {
+            let facts = serde_json::json!({ "record": record, "rates": rates });
+            Item::new(Key::new(site.policies(), format!("{list}{}", version_text(record.version))))
+                .text("record", facts.to_string())
+        };
         let content = Item::new(Key::new(site.policies(), format!("c#{}", version_text(bundle.version))))
             .text("bundle", packed);
         let last = Item::new(Key::new(site.policies(), "last")).int("version", bundle.version);
-        let writes = vec![
+        let mut writes = vec![
             // Two uploads at once cannot both be the newest.
             Write::Put(last, When::Below("version".to_owned(), bundle.version)),
-            Write::Put(item, When::Absent),
+            Write::Put(item(BROUGHT, &record, &rates), When::Absent),
+            Write::Put(item(LIVE, &record, &rates), When::Absent),
             Write::Put(content, When::Absent),
             Write::Put(self.audit_item(site, by, "policy", &serde_json::json!(record))?, When::Always),
         ];
+        let is_over = |old: &PolicyRecord| {
+            let newer = live.iter().map(|(other, _)| other).chain([&record]);
+            old.expires <= now || newer.into_iter().any(|newer| newer.replaces(old, now))
+        };
+        let (over, kept): (Vec<&Facts>, Vec<&Facts>) = live.iter().partition(|(old, _)| is_over(old));
+        if kept.len() >= limits::LIVE_POLICIES {
+            return Err(Refused::Invalid(format!(
+                "{} policies for different functions are in force already, as many as there may be",
+                kept.len()
+            )));
+        }
+        if listed {
+            let gone = |(old, _): &Facts| item(LIVE, old, &Value::Null).key;
+            writes.extend(over.into_iter().map(|old| Write::Delete(gone(old), When::Always)));
+        } else {
+            let again = |(old, rates): &Facts| Write::Put(item(LIVE, old, rates), When::Always);
+            writes.extend(kept.into_iter().map(again));
+        }
         self.store.write(writes).await?;
         self.forget(site);
         Ok(record)
@@ -123,13 +151,22 @@ impl<S: Store> Engine<S> {
     /// # Errors
     /// When the store fails.
     pub async fn policies(&self, site: &Site) -> Result<Vec<PolicyRecord>, Refused> {
-        Ok(self.policy_items(site).await?.into_iter().map(|(record, _)| record).collect())
+        Ok(self.policy_items(site, BROUGHT, HISTORY).await?.into_iter().map(|(record, _)| record).collect())
     }
 
-    async fn policy_items(&self, site: &Site) -> Result<Vec<(PolicyRecord, Value)>, StoreError> {
-        let query = Query::prefix(site.policies(), "v#", HISTORY).backwards();
-        let items = self.store.query(query).await?;
+    async fn policy_items(&self, site: &Site, list: &str, most: usize) -> Result<Vec<Facts>, StoreError> {
+        let items = self.store.query(Query::prefix(site.policies(), list, most).backwards()).await?;
         Ok(items.iter().filter_map(|item| parse_record(item.get_text("record"))).collect())
+    }
+
+    /// Policies that some function may be given now or later, the newest first, and whether they have been listed as such: an
+    /// earlier engine did not.
+    async fn live(&self, site: &Site) -> Result<(Vec<Facts>, bool), StoreError> {
+        let live = self.policy_items(site, LIVE, limits::LIVE_POLICIES + 1).await?;
+        if !live.is_empty() {
+            return Ok((live, true));
+        }
+        Ok((self.policy_items(site, BROUGHT, limits::LIVE_POLICIES).await?, false))
     }
 
     /// A policy by its version.
@@ -143,7 +180,8 @@ impl<S: Store> Engine<S> {
         serde_json::from_str(&text).map_err(|error| Refused::Internal(error.to_string()))
     }
 
-    /// The newest policy for a function that is newer than `have`: `Ok(None)` where there is none newer.
+    /// The newest policy in force for a function that is newer than `have`: `Ok(None)` where there is none newer. One that
+    /// begins later is not given before: an agent refuses it, and a new environment would have none until then.
     ///
     /// # Errors
     /// When there is no policy for the function at all, or the store fails.
@@ -156,10 +194,11 @@ impl<S: Store> Engine<S> {
         let now = self.now();
         let is_for = |record: &PolicyRecord| {
             let bundle = Bundle { functions: record.functions.clone(), ..Bundle::default() };
-            record.expires > now && bundle.is_for(function)
+            record.is_in_force(now) && bundle.is_for(function)
         };
-        let records = self.policies(site).await?;
-        let newest = records.iter().find(|record| is_for(record)).ok_or(Refused::NotFound)?;
+        let (live, _) = self.live(site).await?;
+        let newest = live.iter().map(|(record, _)| record).find(|record| is_for(record));
+        let newest = newest.ok_or(Refused::NotFound)?;
         if newest.version <= have {
             return Ok(None);
         }
@@ -174,8 +213,8 @@ impl<S: Store> Engine<S> {
         let now = self.now();
         let mut rates = BTreeMap::new();
         let mut versions = Vec::new();
-        for (record, of) in self.policy_items(site).await? {
-            if record.expires <= now {
+        for (record, of) in self.live(site).await?.0 {
+            if !record.is_in_force(now) {
                 continue;
             }
             for (rule, rate) in of.as_object().into_iter().flatten() {
@@ -193,7 +232,22 @@ impl<S: Store> Engine<S> {
     }
 }
 
-fn parse_record(text: &str) -> Option<(PolicyRecord, Value)> {
+impl PolicyRecord {
+    const fn is_in_force(&self, now: u64) -> bool {
+        self.not_before <= now && now < self.expires
+    }
+
+    /// Whether no function will be given the older policy any more, because this one is in force wherever that one would be.
+    fn replaces(&self, older: &Self, now: u64) -> bool {
+        let named = |pattern: &String| self.functions.contains(pattern);
+        self.version > older.version
+            && self.not_before <= now
+            && self.expires >= older.expires
+            && (self.functions.iter().any(|pattern| pattern == "*") || older.functions.iter().all(named))
+    }
+}
+
+fn parse_record(text: &str) -> Option<Facts> {
     let facts: Value = serde_json::from_str(text).ok()?;
     let record = &facts["record"];
     let number = |name: &str| record[name].as_u64();

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::engine::{Engine, Refused};
 use crate::ingest::{STATS, day_of};
 use crate::names::{Site, minute_text};
-use crate::store::{Field, Item, Query, Store};
+use crate::store::{Field, Item, Pages, Query, Store};
 use crate::{limits, time};
 
 /// Counts of one signal, or of what happened, by the first second of a step.
@@ -106,26 +106,19 @@ impl<S: Store> Engine<S> {
     /// # Errors
     /// When the span is too long, or the store fails.
     pub async fn series(&self, site: &Site, span: Span) -> Result<Series, Refused> {
-        if span.to <= span.from || span.to - span.from > limits::SEARCH_DAYS * 86_400 || span.step < 60 {
-            return Err(Refused::Invalid("a span is at most 7 days, a step at least 60 seconds".to_owned()));
+        check_span(span.from, span.to)?;
+        if span.step < 60 {
+            return Err(Refused::Invalid(format!("step: {}, expected at least 60 seconds", span.step)));
         }
         let now = self.now();
         let (first, last) = (span.from / 60, (span.to - 1) / 60);
         let mut series = Series::new();
         for day in day_of(first)..=day_of(last) {
             let (from, to) = (minute_text(first), format!("{}\u{7f}", minute_text(last)));
-            let items = self.store.query(Query::between(site.series(day), from, to, usize::MAX)).await?;
-            for item in items.iter().filter(|item| is_kept(item, now)) {
-                let mut parts = item.key.sk.split('#');
-                let (Some(minute), Some(signal)) = (parts.next(), parts.next()) else { continue };
-                let Ok(minute) = minute.parse::<u64>() else { continue };
-                let second = minute * 60;
-                let step = second - second % span.step;
-                for (name, field) in &item.fields {
-                    let Field::Int(n) = field else { continue };
-                    let name = if signal == STATS { format!("~{name}") } else { signal.to_owned() };
-                    let sum = series.entry(name).or_default().entry(step).or_default();
-                    *sum = sum.saturating_add(u64::try_from(*n).unwrap_or(0));
+            let mut pages = Pages::of(Query::between(site.series(day), from, to, usize::MAX));
+            while let Some(items) = pages.next(&self.store).await? {
+                for item in items.iter().filter(|item| is_kept(item, now)) {
+                    add_to(&mut series, item, span.step);
                 }
             }
         }
@@ -137,10 +130,7 @@ impl<S: Store> Engine<S> {
     /// # Errors
     /// When the span is too long, the cursor is not one of ours, or the store fails.
     pub async fn events(&self, site: &Site, search: &Search) -> Result<Page, Refused> {
-        let too_long = search.to.saturating_sub(search.from) > limits::SEARCH_DAYS * 86_400;
-        if search.to <= search.from || too_long {
-            return Err(Refused::Invalid("a search spans at most 7 days".to_owned()));
-        }
+        check_span(search.from, search.to)?;
         let limit = search.limit.clamp(1, limits::PAGE);
         let (mut from, mut to) =
             (format!("{:015}", search.from * 1_000), format!("{:015}", search.to * 1_000));
@@ -150,7 +140,8 @@ impl<S: Store> Engine<S> {
             if !sound || millis.is_none() {
                 return Err(Refused::Invalid("the cursor is not one of ours".to_owned()));
             }
-            to.clone_from(cursor);
+            // A cursor of one's own making leads nowhere that the search itself does not.
+            to = to.min(cursor.clone());
         }
         from.push(' ');
         let now = self.now();
@@ -158,7 +149,7 @@ impl<S: Store> Engine<S> {
         let mut scanned = 0;
         let millis =
             |text: &str| text.split('#').next().and_then(|at| at.trim().parse::<u64>().ok()).unwrap_or(0);
-        let (first, last) = (search.from / 86_400, millis(&to) / 86_400_000);
+        let (first, last) = (search.from / 86_400, (millis(&to) / 86_400_000).min(search.to / 86_400));
         for day in (first..=last).rev() {
             loop {
                 let query = Query::between(site.events(day), from.clone(), to.clone(), 500).backwards();
@@ -192,52 +183,33 @@ impl<S: Store> Engine<S> {
     /// # Errors
     /// When the store fails.
     pub async fn fleet(&self, site: &Site) -> Result<Vec<Function>, Refused> {
-        let items = self.store.query(Query::prefix(site.fleet(), "", 100_000)).await?;
         let missing = self.missing_batches(site).await?;
         let mut functions: BTreeMap<(String, String), Function> = BTreeMap::new();
-        for item in items.iter().filter(|item| is_kept(item, self.now())) {
-            let text = |name: &str| item.get_text(name).to_owned();
-            let number = |name: &str| item.get_text(name).parse().unwrap_or(0);
-            let place = (text("function"), text("functionVersion"));
-            let function = functions.entry(place).or_default();
-            if number("seen") >= function.seen {
-                *function = Function {
-                    function: text("function"),
-                    function_version: text("functionVersion"),
-                    agent: text("agent"),
-                    runtime: text("runtime"),
-                    mode: text("mode"),
-                    policy: number("policy"),
-                    architecture: text("architecture"),
-                    region: text("region"),
-                    account: text("account"),
-                    seen: number("seen"),
-                    missing_batches: missing.get(item.get_text("function")).copied().unwrap_or(0),
-                    sums: std::mem::take(&mut function.sums),
-                };
-            }
-            for (name, field) in &item.fields {
-                if let Field::Int(n) = field {
-                    let sum = function.sums.entry(name.clone()).or_default();
-                    *sum = sum.saturating_add(u64::try_from(*n).unwrap_or(0));
-                }
+        let mut pages = Pages::of(Query::prefix(site.fleet(), "", usize::MAX));
+        while let Some(items) = pages.next(&self.store).await? {
+            for item in items.iter().filter(|item| is_kept(item, self.now())) {
+                add_function(&mut functions, item, &missing);
             }
         }
         Ok(functions.into_values().collect())
     }
-
     /// Batches that were numbered and never came, by function.
     async fn missing_batches(&self, site: &Site) -> Result<BTreeMap<String, u64>, Refused> {
-        let items = self.store.query(Query::prefix(site.environments(), "", 200_000)).await?;
-        let last: BTreeMap<&str, u64> = items
-            .iter()
-            .filter_map(|item| Some((item.key.sk.strip_suffix("#last")?, item.get_int("seq"))))
-            .collect();
         let mut missing: BTreeMap<String, u64> = BTreeMap::new();
-        for item in items.iter().filter(|item| !item.key.sk.ends_with("#last")) {
-            let last = last.get(item.key.sk.as_str()).copied().unwrap_or(0);
-            let gap = last.saturating_sub(item.get_int("batches"));
-            *missing.entry(item.get_text("function").to_owned()).or_default() += gap;
+        let mut counted: Option<Item> = None;
+        let mut pages = Pages::of(Query::prefix(site.environments(), "", usize::MAX));
+        while let Some(items) = pages.next(&self.store).await? {
+            for item in items {
+                // The last number of an environment lies directly behind what was counted of it.
+                let Some(env) = item.key.sk.strip_suffix("#last") else {
+                    counted = Some(item);
+                    continue;
+                };
+                if let Some(of) = counted.take().filter(|of| of.key.sk == env) {
+                    let gap = item.get_int("seq").saturating_sub(of.get_int("batches"));
+                    *missing.entry(of.get_text("function").to_owned()).or_default() += gap;
+                }
+            }
         }
         Ok(missing)
     }
@@ -265,6 +237,65 @@ impl<S: Store> Engine<S> {
             details: serde_json::from_str(item.get_text("details")).unwrap_or_default(),
         };
         Ok(items.iter().map(record).collect())
+    }
+}
+
+/// A span is some time within a week, in years that can be written.
+fn check_span(from: u64, to: u64) -> Result<(), Refused> {
+    if from < to && to - from <= limits::SEARCH_DAYS * 86_400 && to <= limits::LAST_SECOND {
+        return Ok(());
+    }
+    Err(Refused::Invalid(format!(
+        "from {from} to {to}: expected Unix seconds, at least one and at most {} days of them",
+        limits::SEARCH_DAYS
+    )))
+}
+
+/// Adds one item of a signal, minute and shard to the step that it belongs to.
+fn add_to(series: &mut Series, item: &Item, step: u64) {
+    let mut parts = item.key.sk.split('#');
+    let (Some(minute), Some(signal)) = (parts.next(), parts.next()) else { return };
+    let Ok(minute) = minute.parse::<u64>() else { return };
+    let second = minute * 60;
+    let begin = second - second % step;
+    for (name, field) in &item.fields {
+        let Field::Int(n) = field else { continue };
+        let name = if signal == STATS { format!("~{name}") } else { signal.to_owned() };
+        let sum = series.entry(name).or_default().entry(begin).or_default();
+        *sum = sum.saturating_add(u64::try_from(*n).unwrap_or(0));
+    }
+}
+
+/// Adds what one shard holds of a function: its counts, and where it was told last, what it is.
+fn add_function(
+    functions: &mut BTreeMap<(String, String), Function>,
+    item: &Item,
+    missing: &BTreeMap<String, u64>,
+) {
+    let text = |name: &str| item.get_text(name).to_owned();
+    let number = |name: &str| item.get_text(name).parse().unwrap_or(0);
+    let function = functions.entry((text("function"), text("functionVersion"))).or_default();
+    if number("seen") >= function.seen {
+        *function = Function {
+            function: text("function"),
+            function_version: text("functionVersion"),
+            agent: text("agent"),
+            runtime: text("runtime"),
+            mode: text("mode"),
+            policy: number("policy"),
+            architecture: text("architecture"),
+            region: text("region"),
+            account: text("account"),
+            seen: number("seen"),
+            missing_batches: missing.get(item.get_text("function")).copied().unwrap_or(0),
+            sums: std::mem::take(&mut function.sums),
+        };
+    }
+    for (name, field) in &item.fields {
+        if let Field::Int(n) = field {
+            let sum = function.sums.entry(name.clone()).or_default();
+            *sum = sum.saturating_add(u64::try_from(*n).unwrap_or(0));
+        }
     }
 }
 

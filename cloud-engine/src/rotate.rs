@@ -238,31 +238,31 @@ impl<S: Store, V: Vault> Rotation<S, V> {
 
     async fn finish(&self, kind: &Kind, step: &Step) -> Result<(), Failure> {
         let current = self.vault.read(&step.secret, CURRENT).await?;
-        let previous = self.vault.read(&step.secret, PREVIOUS).await?;
-        let (version, text) = current.unwrap_or_default();
+        let (version, _) = current.unwrap_or_default();
         if version != step.token {
             self.vault.promote(&step.secret, &version, &step.token).await?;
         }
         match kind {
             Kind::Agent => self.end_old_keys(&step.secret).await,
-            Kind::Admin => {
-                // The token before stays good until the next rotation, the one before that ends.
-                let old = if version == step.token { None } else { previous };
-                let kept =
-                    serde_json::from_str::<AdminSecret>(&text).map(|secret| secret.token).unwrap_or_default();
-                let Some((_, old)) = old else { return Ok(()) };
-                let Ok(old) = serde_json::from_str::<AdminSecret>(&old) else { return Ok(()) };
-                match old.token.split_once('.') {
-                    Some((id, _)) if old.token != kept => {
-                        match self.engine.remove_credential(&self.site, id, BY).await {
-                            Ok(()) | Err(Refused::NotFound) => Ok(()),
-                            Err(error) => Err(error.into()),
-                        }
-                    }
-                    _ => Ok(()),
-                }
-            }
+            Kind::Admin => self.end_old_tokens(&step.secret).await,
         }
+    }
+
+    /// The token before stays good until the next rotation. All older ones end, also those that a rotation made and could not
+    /// write down, or did not come to end.
+    async fn end_old_tokens(&self, secret: &str) -> Result<(), Failure> {
+        let mut kept = Vec::new();
+        for stage in [CURRENT, PREVIOUS] {
+            let Some((_, text)) = self.vault.read(secret, stage).await? else { continue };
+            // The secret's first version holds no token.
+            let Ok(held) = serde_json::from_str::<AdminSecret>(&text) else { continue };
+            kept.extend(held.token.split_once('.').map(|(id, _)| id.to_owned()));
+        }
+        if kept.is_empty() {
+            return Err(Failure::Wrong("the secret holds no token".to_owned()));
+        }
+        self.engine.end_credentials(&self.site, BY, &kept, BY).await?;
+        Ok(())
     }
 
     /// Every key that was rotated in before the current one goes on for a day: agents notice a refused key by themselves.

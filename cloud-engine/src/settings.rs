@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use http::Uri;
 use picket_cloud_protocol::{ClientKey, ClientKind, Upload};
 use serde::{Deserialize, Serialize};
 
@@ -136,41 +137,40 @@ impl Settings {
     /// # Errors
     /// What does not, in words for the owner.
     pub fn check(&self) -> Result<(), String> {
-        let demand = |holds: bool, why: &str| if holds { Ok(()) } else { Err(why.to_owned()) };
-        let window = |minutes| matches!(minutes, 1 | 10 | 60);
-        let limit = |limit| (1..=100_000).contains(&limit);
-        demand(self.thresholds.len() <= 10, "thresholds: at most 10")?;
-        for threshold in &self.thresholds {
-            demand(window(threshold.minutes), "thresholds: minutes are 1, 10 or 60")?;
-            demand(limit(threshold.limit), "thresholds: a limit is 1 to 100000")?;
+        at_most("thresholds", self.thresholds.len(), 10)?;
+        for (index, threshold) in self.thresholds.iter().enumerate() {
+            check_window(&format!("thresholds[{index}]"), threshold.minutes, threshold.limit)?;
         }
-        let seconds = |seconds| (1..=31_556_900).contains(&seconds);
-        demand(seconds(self.flag_seconds), "flagSeconds: 1 to 31556900")?;
-        demand(self.alerts.len() <= limits::ALERTS, "alerts: at most 50")?;
-        for alert in &self.alerts {
+        within("flagSeconds", self.flag_seconds, 1, LONGEST)?;
+        at_most("alerts", self.alerts.len(), limits::ALERTS)?;
+        for (index, alert) in self.alerts.iter().enumerate() {
+            let at = format!("alerts[{index}]");
             let named =
                 (1..=64).contains(&alert.id.len()) && alert.id.bytes().all(|byte| byte.is_ascii_graphic());
-            demand(named, "alerts: an id is 1 to 64 visible characters")?;
-            demand((1..=64).contains(&alert.signal.len()), "alerts: a signal is 1 to 64 characters")?;
-            demand(window(alert.minutes), "alerts: minutes are 1, 10 or 60")?;
-            demand(limit(alert.limit), "alerts: a limit is 1 to 100000")?;
-            demand(seconds(alert.seconds), "alerts: seconds are 1 to 31556900")?;
+            demand(named, &format!("{at}.id"), &alert.id, "1 to 64 visible ASCII characters")?;
+            // What an alert did last is kept under its name.
+            let alone = self.alerts.iter().take(index).all(|other| other.id != alert.id);
+            demand(alone, &format!("{at}.id"), &alert.id, "a name that no other alert has")?;
+            let signal = (1..=64).contains(&alert.signal.len());
+            demand(signal, &format!("{at}.signal"), &alert.signal, "1 to 64 characters")?;
+            check_window(&at, alert.minutes, alert.limit)?;
+            within(&format!("{at}.seconds"), alert.seconds, 1, LONGEST)?;
         }
-        demand(self.allow.len() <= limits::ALLOWED, "allow: at most 1000")?;
-        let known = self.allow.iter().all(|client| client.kind() != ClientKind::Unknown);
-        demand(known, "allow: an address, a network or a client key, in its one spelling")?;
-        demand(self.most_share <= 100, "mostShare: percent")?;
-        demand((1..=1_000).contains(&self.shared_factor), "sharedFactor: 1 to 1000")?;
-        demand(self.notify.len() <= limits::TARGETS, "notify: at most 20")?;
-        for target in &self.notify {
-            let (Target::Webhook { url: text }
-            | Target::Sns { topic: text }
-            | Target::EventBridge { bus: text }) = target;
-            demand((1..=2_048).contains(&text.len()), "notify: 1 to 2048 characters")?;
+        at_most("allow", self.allow.len(), limits::ALLOWED)?;
+        for (index, client) in self.allow.iter().enumerate() {
+            let known = client.kind() != ClientKind::Unknown;
+            let expected = "an address, a network or a client key, in its one spelling";
+            demand(known, &format!("allow[{index}]"), client.as_str(), expected)?;
         }
-        demand((1..=400).contains(&self.event_days), "eventDays: 1 to 400")?;
-        demand((1..=400).contains(&self.series_days), "seriesDays: 1 to 400")?;
-        demand((5..=3_600).contains(&self.poll_seconds), "pollSeconds: 5 to 3600")
+        within("mostShare", self.most_share, 0, 100)?;
+        within("sharedFactor", self.shared_factor, 1, 1_000)?;
+        at_most("notify", self.notify.len(), limits::TARGETS)?;
+        for (index, target) in self.notify.iter().enumerate() {
+            target.check(&format!("notify[{index}]"))?;
+        }
+        within("eventDays", self.event_days, 1, 400)?;
+        within("seriesDays", self.series_days, 1, 400)?;
+        within("pollSeconds", u64::from(self.poll_seconds), 5, 3_600)
     }
 
     /// Whether a client may be flagged without anybody's hand: not if the owner allows it, nor if its address is a
@@ -183,6 +183,61 @@ impl Settings {
             .iter()
             .any(|allowed| allowed == client || network.is_some_and(|(address, _)| allowed.covers(address)));
         !allowed && !network.is_some_and(|(address, _)| is_private(address))
+    }
+}
+
+/// Seconds of a year: the longest that anything may last.
+const LONGEST: u64 = 31_556_900;
+
+fn demand(holds: bool, at: &str, value: &str, expected: &str) -> Result<(), String> {
+    if holds {
+        return Ok(());
+    }
+    let value: String = value.chars().take(80).collect();
+    Err(format!("{at}: {value:?}, expected {expected}"))
+}
+
+fn within(at: &str, value: u64, least: u64, most: u64) -> Result<(), String> {
+    if (least..=most).contains(&value) {
+        Ok(())
+    } else {
+        Err(format!("{at}: {value}, expected {least} to {most}"))
+    }
+}
+
+fn at_most(at: &str, len: usize, most: usize) -> Result<(), String> {
+    if len <= most { Ok(()) } else { Err(format!("{at}: {len} entries, expected at most {most}")) }
+}
+
+fn check_window(at: &str, minutes: u64, limit: u64) -> Result<(), String> {
+    if !matches!(minutes, 1 | 10 | 60) {
+        return Err(format!("{at}.minutes: {minutes}, expected 1, 10 or 60"));
+    }
+    within(&format!("{at}.limit"), limit, 1, 100_000)
+}
+
+impl Target {
+    /// Whether it can be told at all; whether it answers shows when it is.
+    fn check(&self, at: &str) -> Result<(), String> {
+        let arn =
+            |text: &str, service: &str| text.starts_with("arn:") && text.split(':').nth(2) == Some(service);
+        let (name, text, holds, expected) = match self {
+            Self::Webhook { url } => {
+                let uri: Option<Uri> = url.parse().ok();
+                let holds = uri.is_some_and(|uri| {
+                    matches!(uri.scheme_str(), Some("https" | "http"))
+                        && uri.host().is_some_and(|host| !host.is_empty())
+                });
+                ("url", url, holds, "a URL, https://host/path")
+            }
+            Self::Sns { topic } => ("topic", topic, arn(topic, "sns"), "the ARN of a topic of Amazon SNS"),
+            Self::EventBridge { bus } => {
+                let name = bus.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_.-".contains(&byte));
+                ("bus", bus, name || arn(bus, "events"), "the name or ARN of a bus of Amazon EventBridge")
+            }
+        };
+        let holds = holds && (1..=2_048).contains(&text.len());
+        demand(holds, &format!("{at}.{name}"), text, expected)
     }
 }
 
@@ -227,18 +282,41 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         let table = [
-            r#"{"thresholds":[{"minutes":2,"limit":5}]}"#,
-            r#"{"thresholds":[{"minutes":1,"limit":0}]}"#,
-            r#"{"flagSeconds":0}"#,
-            r#"{"allow":["192.0.2.1/24"]}"#,
-            r#"{"alerts":[{"id":"a","signal":"SQLI","limit":5,"minutes":7,"action":"flag"}]}"#,
-            r#"{"eventDays":0}"#,
-            r#"{"pollSeconds":1}"#,
-            r#"{"sharedFactor":0}"#,
+            (r#"{"thresholds":[{"minutes":2,"limit":5}]}"#, "thresholds[0].minutes: 2, expected 1, 10 or 60"),
+            (r#"{"thresholds":[{"minutes":1,"limit":0}]}"#, "thresholds[0].limit: 0, expected 1 to 100000"),
+            (r#"{"flagSeconds":0}"#, "flagSeconds: 0, expected 1 to 31556900"),
+            (
+                r#"{"allow":["192.0.2.1","192.0.2.1/24"]}"#,
+                "allow[1]: \"192.0.2.1/24\", expected an address, a network or a client key, in its one spelling",
+            ),
+            (
+                r#"{"alerts":[{"id":"a","signal":"SQLI","limit":5,"minutes":7,"action":"flag"}]}"#,
+                "alerts[0].minutes: 7, expected 1, 10 or 60",
+            ),
+            (
+                r#"{"alerts":[{"id":"a","signal":"SQLI","limit":5,"minutes":1,"action":"flag"},
+                              {"id":"a","signal":"XSS","limit":5,"minutes":1,"action":"log"}]}"#,
+                "alerts[1].id: \"a\", expected a name that no other alert has",
+            ),
+            (r#"{"eventDays":0}"#, "eventDays: 0, expected 1 to 400"),
+            (r#"{"pollSeconds":1}"#, "pollSeconds: 1, expected 5 to 3600"),
+            (r#"{"sharedFactor":0}"#, "sharedFactor: 0, expected 1 to 1000"),
+            (
+                r#"{"notify":[{"kind":"webhook","url":"hooks.example/x"}]}"#,
+                "notify[0].url: \"hooks.example/x\", expected a URL, https://host/path",
+            ),
+            (
+                r#"{"notify":[{"kind":"sns","topic":"alarms"}]}"#,
+                "notify[0].topic: \"alarms\", expected the ARN of a topic of Amazon SNS",
+            ),
+            (
+                r#"{"notify":[{"kind":"eventbridge","bus":"my bus"}]}"#,
+                "notify[0].bus: \"my bus\", expected the name or ARN of a bus of Amazon EventBridge",
+            ),
         ];
-        for text in table {
+        for (text, expected) in table {
             let settings: Settings = serde_json::from_str(text).unwrap();
-            assert!(settings.check().is_err(), "{text}");
+            assert_eq!(settings.check(), Err(expected.to_owned()), "{text}");
         }
     }
 

@@ -706,6 +706,12 @@ async fn a_revoked_key_takes_its_flags_along<S: Store>(store: Arc<S>) {
     for (of, flagged) in [("198.51.100.7", false), ("198.51.100.8", true), ("198.51.100.9", true)] {
         assert_eq!(is_flagged(&engine, of).await, flagged, "{of}");
     }
+    // Another process may remember for some seconds that the key was good.
+    let mut late = batch("e-late", 1);
+    late.counts = vec![attacks("198.51.100.10", NOW, 50)];
+    let from = picket_cloud_engine::ingest::Sender { site: site(SITE), key: stolen.id.clone() };
+    assert_eq!(engine.take(&from, &late).await.map(drop), Err(Refused::Unauthorized));
+    assert!(!is_flagged(&engine, "198.51.100.10").await);
     // What the stolen key had counted flags nobody again, and what comes later does.
     let mut further = batch("e-later", 1);
     further.counts = vec![attacks("198.51.100.7", NOW, 1)];

@@ -6,6 +6,7 @@ mod bed;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_sdk_sns::config::{BehaviorVersion, Credentials, Region};
 use axum::Router;
@@ -14,6 +15,7 @@ use axum::http::{Request, StatusCode};
 use axum::routing::post;
 use bed::{NOW, Time, attacks, batch, engine, sender, set, site};
 use picket_cloud_engine::engine::{Engine, Refused};
+use picket_cloud_engine::flags::Wanted;
 use picket_cloud_engine::notify::{Notifier, Webhooks};
 use picket_cloud_engine::settings::Target;
 use picket_cloud_engine::store::Store;
@@ -21,7 +23,11 @@ use picket_tests::moto::Moto;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-on_both_stores!(a_flag_is_told_at_least_once, a_target_that_stays_dead_is_given_up_and_written_down);
+on_both_stores!(
+    a_flag_is_told_at_least_once,
+    a_target_that_stays_dead_is_given_up_and_written_down,
+    a_silent_target_hides_nothing_from_others,
+);
 
 /// A receiver that refuses the first so many, and keeps the rest.
 #[derive(Clone, Default)]
@@ -111,6 +117,41 @@ async fn a_target_that_stays_dead_is_given_up_and_written_down<S: Store>(store: 
     assert_eq!(engine.deliver(&local()).await, Ok(0));
 }
 
+/// One that takes connections and never answers.
+async fn silent() -> (tokio::net::TcpListener, String) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    (listener, url)
+}
+
+async fn a_silent_target_hides_nothing_from_others<S: Store>(store: Arc<S>) {
+    let time = Time::new();
+    let (silent, quiet) = silent().await;
+    let (living, url) = Receiver::listen(0).await;
+    let engine = flagged(&store, &time, vec![Target::Webhook { url: quiet.clone() }]).await;
+    // More than one round has room for, all of them in vain.
+    for n in 0..60 {
+        let flag = Wanted { until: Some(NOW + 600), by: "test".to_owned(), ..Wanted::default() };
+        let client = bed::client(&format!("192.0.2.{n}"));
+        engine.change_flag(&site("shop"), &client, &flag).await.expect("a flag");
+    }
+    let hasty = Notifier { patience: Duration::from_millis(20), ..local() };
+    for _ in 0..2 {
+        assert_eq!(engine.deliver(&hasty).await, Ok(0));
+    }
+    set(&engine, &site("shop"), |settings| {
+        settings.notify = vec![Target::Webhook { url: quiet }, Target::Webhook { url }];
+    })
+    .await;
+    let flag = Wanted { until: Some(NOW + 600), by: "test".to_owned(), ..Wanted::default() };
+    engine.change_flag(&site("shop"), &bed::client("192.0.2.200"), &flag).await.expect("a flag");
+    // The earlier ones wait for their next attempt.
+    assert_eq!(engine.deliver(&hasty).await, Ok(0), "one of two targets is not told yet");
+    assert_eq!(living.seen().len(), 1, "the newest is told all the same");
+    assert_eq!(living.seen()[0]["details"]["client"], "192[.]0[.]2[.]200");
+    drop(silent);
+}
+
 #[tokio::test]
 async fn webhooks_on_this_machine_are_refused_where_they_are_not_allowed() {
     let time = Time::new();
@@ -127,8 +168,7 @@ async fn sns_and_eventbridge_are_told() {
         Err(why) => return picket_tests::skip(&why),
     };
     let client = picket_https::Client::new(&picket_https::Options::default()).expect("a client");
-    let limits =
-        picket_https::Limits { timeout: std::time::Duration::from_secs(30), response_bytes: 1024 * 1024 };
+    let limits = picket_https::Limits { timeout: Duration::from_secs(30), response_bytes: 1024 * 1024 };
     let aws = client.for_aws(limits);
     let credentials = Credentials::new("test", "test", None, None, "test");
     let region = Region::new("us-east-1");

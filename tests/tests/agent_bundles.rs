@@ -131,6 +131,25 @@ fn a_signed_policy_decides_over_the_settings_and_a_newer_one_replaces_it() {
 }
 
 #[test]
+fn a_quiet_environment_asks_as_often_as_the_engine_said() {
+    let mut trial = Trial::new(&[], Some(sign(&Bundle::version(3), &answering(451))));
+    trial.until(Some(451));
+    // The answer to that report said: every five seconds. From now on there is nothing to report.
+    let asked = |trial: &Trial| {
+        trial.cloud.posts().iter().filter(|post| post.target.starts_with("/v1/flags")).count()
+    };
+    let before = asked(&trial);
+    for _ in 0..400 {
+        if asked(&trial) >= before + 3 {
+            return;
+        }
+        trial.ask("GET", "a=1");
+        pause(100);
+    }
+    panic!("asked {} times, then {}", before, asked(&trial));
+}
+
+#[test]
 fn a_policy_by_another_key_for_another_function_or_out_of_its_time_is_refused_and_the_last_good_one_stays() {
     let (now, good) = (now(), Bundle::version(9));
     for (bundle, reason) in [

@@ -4,6 +4,10 @@ use std::io;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -21,6 +25,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// # Errors
 /// When the listener fails for good.
 pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) -> io::Result<()> {
+    let router = router.layer(from_fn(in_time));
     let (stopping, stopped) = watch::channel(false);
     let room = std::sync::Arc::new(Semaphore::new(limits::CONNECTIONS));
     let mut connections = JoinSet::new();
@@ -60,6 +65,15 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
     Ok(())
 }
 
+/// No request may come slower than this, nor be answered later.
+async fn in_time(request: Request, next: Next) -> Response {
+    let limit = Duration::from_secs(limits::REQUEST_SECONDS);
+    tokio::time::timeout(limit, next.run(request))
+        .await
+        .unwrap_or_else(|_elapsed| StatusCode::REQUEST_TIMEOUT.into_response())
+}
+
+/// One connection. It ends by itself some time after `CONNECTION_SECONDS`, so that a peer who reads nothing holds none for ever.
 async fn talk(stream: TcpStream, router: Router, mut stopped: watch::Receiver<bool>) {
     // Answers are small; waiting to send them in one piece would cost more than it saves.
     drop(stream.set_nodelay(true));
@@ -70,11 +84,17 @@ async fn talk(stream: TcpStream, router: Router, mut stopped: watch::Receiver<bo
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     tokio::pin!(connection);
     let ended = tokio::select! {
-        ended = &mut connection => ended,
+        ended = &mut connection => Some(ended),
         // The value that comes back is a lock on the channel; it is let go at once.
-        () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => {
+        () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => None,
+        () = tokio::time::sleep(Duration::from_secs(limits::CONNECTION_SECONDS)) => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            let last = tokio::time::timeout(Duration::from_secs(limits::REQUEST_SECONDS), connection);
+            last.await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {

@@ -3,6 +3,7 @@
 mod webhook;
 
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -133,7 +134,7 @@ impl fmt::Display for NotTold {
 }
 
 /// All ways to tell.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Notifier {
     /// Webhooks.
     pub webhooks: Webhooks,
@@ -141,6 +142,22 @@ pub struct Notifier {
     pub sns: Option<aws_sdk_sns::Client>,
     /// Amazon EventBridge, where it is configured.
     pub eventbridge: Option<aws_sdk_eventbridge::Client>,
+    /// How long one delivery may take.
+    pub patience: Duration,
+    /// How long after the begin of a round a delivery may still begin.
+    pub round: Duration,
+}
+
+impl Default for Notifier {
+    fn default() -> Self {
+        Self {
+            webhooks: Webhooks::default(),
+            sns: None,
+            eventbridge: None,
+            patience: Duration::from_secs(10),
+            round: Duration::from_secs(30),
+        }
+    }
 }
 
 impl Notifier {
@@ -149,6 +166,12 @@ impl Notifier {
     /// # Errors
     /// Why it was not told.
     pub async fn tell(&self, target: &Target, notice: &Notice) -> Result<(), NotTold> {
+        tokio::time::timeout(self.patience, self.try_to_tell(target, notice))
+            .await
+            .unwrap_or_else(|_elapsed| Err(NotTold("no answer in time".to_owned())))
+    }
+
+    async fn try_to_tell(&self, target: &Target, notice: &Notice) -> Result<(), NotTold> {
         match target {
             Target::Webhook { url } => self.webhooks.post(url, &notice.json()).await,
             Target::Sns { topic } => {

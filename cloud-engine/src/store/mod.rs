@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 
+use crate::limits;
+
 /// Writes of one transaction; DynamoDB's own limit is 100.
 pub const WRITES: usize = 100;
 
@@ -229,6 +231,47 @@ pub trait Store: Send + Sync + 'static {
 
     /// Deletes what has expired, where the database does not do so by itself, and says how many that were.
     fn purge(&self, now: u64) -> impl Future<Output = Result<u64, StoreError>> + Send;
+}
+
+/// Items of a query, some thousand at a time, so that the memory it takes does not grow with what there is.
+#[derive(Debug)]
+pub struct Pages {
+    query: Query,
+    /// The last place of the page before.
+    last: Option<String>,
+    ended: bool,
+}
+
+impl Pages {
+    /// From the first place to the last, or backwards, at most as many as the query's limit.
+    #[must_use]
+    pub const fn of(query: Query) -> Self {
+        Self { query, last: None, ended: false }
+    }
+
+    /// The next ones; none where there are no more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn next<S: Store>(&mut self, store: &S) -> Result<Option<Vec<Item>>, StoreError> {
+        if self.ended || self.query.limit == 0 {
+            return Ok(None);
+        }
+        // Both ends of a query belong to it, so what the last page ended with comes once more.
+        let again = usize::from(self.last.is_some());
+        let size = self.query.limit.min(limits::PAGE_ITEMS).saturating_add(again);
+        let mut items = store.query(Query { limit: size, ..self.query.clone() }).await?;
+        self.ended = items.len() < size;
+        if let Some(last) = &self.last {
+            items.retain(|item| item.key.sk != *last);
+        }
+        let Some(end) = items.last() else { return Ok(None) };
+        self.last = Some(end.key.sk.clone());
+        let edge = if self.query.backwards { &mut self.query.to } else { &mut self.query.from };
+        edge.clone_from(&end.key.sk);
+        self.query.limit = self.query.limit.saturating_sub(items.len());
+        Ok(Some(items))
+    }
 }
 
 /// Several engines over one store.

@@ -133,14 +133,17 @@ impl Sqlite {
             return Err(StoreError::Failed(format!("{} is there already", to.display())));
         }
         create_private(to).map_err(|error| StoreError::Failed(format!("{}: {error}", to.display())))?;
-        source.execute("VACUUM INTO ?1", params![to.to_string_lossy()]).map_err(failed)?;
-        let copy = connect(to, true)?;
-        let marked = copy.execute(
-            "UPDATE items SET fields = json_set(fields, '$.epoch', ?1)
-             WHERE json_extract(fields, '$.epoch') IS NOT NULL",
-            params![epoch],
-        );
-        marked.map(|_rows| ()).map_err(failed)
+        let copied = (|| {
+            source.execute("VACUUM INTO ?1", params![to.to_string_lossy()]).map_err(failed)?;
+            let mark = "UPDATE items SET fields = json_set(fields, '$.epoch', ?1)
+                        WHERE json_extract(fields, '$.epoch') IS NOT NULL";
+            connect(to, true)?.execute(mark, params![epoch]).map_err(failed)
+        })();
+        if copied.is_err() {
+            // Half a copy must not be taken for one. If it cannot be removed either, the failure is told all the same.
+            std::fs::remove_file(to).ok();
+        }
+        copied.map(|_rows| ())
     }
 
     async fn submit(&self, job: impl FnOnce(Done) -> Job) -> Result<u64, StoreError> {

@@ -56,6 +56,8 @@ pub(super) struct Courier {
     failures: u32,
     /// The version of the policy that was refused last: it is not asked for with each answer again, only with each poll.
     refused: u64,
+    /// Seconds between two polls, as the engine said last.
+    poll_s: u32,
     adopted: bool,
     /// What was said last, so that one state is one line.
     said: Option<&'static str>,
@@ -89,6 +91,7 @@ impl Courier {
             reread: None,
             failures: 0,
             refused: 0,
+            poll_s: Hints::default().next_poll_s,
             adopted: false,
             said: None,
             fail_open_told: 0,
@@ -393,7 +396,7 @@ impl Courier {
             }
         }
         self.shared.flags.sweep(now_s());
-        self.schedule(Hints::default().next_poll_s);
+        self.schedule(self.poll_s);
         if self.failures == 0 {
             self.fetch_policy().await;
         }
@@ -453,7 +456,8 @@ impl Courier {
             self.shared.flags.apply(delta);
         }
         self.shared.flags.settle();
-        self.schedule(reply.hints.next_poll_s);
+        self.poll_s = reply.hints.next_poll_s;
+        self.schedule(self.poll_s);
         let have = self.shared.steering.as_ref().map_or(u64::MAX, |steering| (steering.version)());
         if more {
             self.refresh().await;
