@@ -10,6 +10,7 @@ use desk::{bytes, desk};
 use picket_cloud_engine::auth::Role;
 use picket_cloud_engine::engine::Refused;
 use picket_cloud_engine::ingest::Sender;
+use picket_cloud_engine::store::{Query, Store as _, When, Write};
 use picket_cloud_engine::text::base64;
 use picket_cloud_protocol::Bundle;
 use serde_json::{Value, json};
@@ -118,6 +119,33 @@ async fn a_policy_is_given_while_it_is_in_force_however_many_others_came_since()
     // What replaces them all has room.
     assert_eq!(add(offer(version, "*", 0, &without)).await, Ok(()));
     assert_eq!((given("f233").await, given("blog-web").await), (Ok(version), Ok(version)));
+}
+
+#[tokio::test]
+async fn what_an_earlier_engine_took_in_is_given_as_before() {
+    let desk = desk().await;
+    let shop = site("shop");
+    let policy = compiled(&json!([]));
+    let add = async |version: u64, functions: &str| {
+        let mut bundle = Bundle { functions: vec![functions.to_owned()], ..desk.bundle(version, &policy) };
+        desk.sign(&mut bundle);
+        desk.engine.add_policy(&shop, &bundle, "test").await.map(|record| record.version)
+    };
+    let given = async |function: &str| {
+        desk.engine.policy_for(&shop, function, 0).await.map(|bundle| bundle.map(|bundle| bundle.version))
+    };
+    assert_eq!((add(1, "blog-*").await, add(2, "shop-*").await), (Ok(1), Ok(2)));
+    // It kept the history alone.
+    let listed = desk.engine.store.query(Query::prefix(shop.policies(), "l#", 10)).await.expect("items");
+    assert_eq!(listed.len(), 2);
+    let gone = listed.into_iter().map(|item| Write::Delete(item.key, When::Present)).collect();
+    desk.engine.store.write(gone).await.expect("written");
+    assert_eq!((given("blog-web").await, given("shop-web").await), (Ok(Some(1)), Ok(Some(2))));
+    assert!(add(2, "shop-*").await.is_err(), "it is not newer");
+    assert_eq!(add(3, "shop-*").await, Ok(3));
+    assert_eq!((given("blog-web").await, given("shop-web").await), (Ok(Some(1)), Ok(Some(3))));
+    let listed = desk.engine.store.query(Query::prefix(shop.policies(), "l#", 10)).await.expect("items");
+    assert_eq!(listed.len(), 2, "those that somebody is given");
 }
 
 fn compiled(rate_limits: &Value) -> Value {
