@@ -165,9 +165,12 @@ impl Policies {
         }
     }
 
-    /// The version of the signed policy that was taken last, 0 for none.
+    /// The version of the signed policy that was taken last, 0 for none. Where that was a kill switch, which is over, and no
+    /// other came before it, this environment is like a new one: what was in force before the kill switch may come.
     pub(crate) fn version(&self) -> u64 {
-        self.levels.read().unwrap_or_else(PoisonError::into_inner).newest
+        let levels = self.levels.read().unwrap_or_else(PoisonError::into_inner);
+        let is_over = |(_, expires): &(Arc<Decides>, u64)| *expires <= now_ms() / 1000;
+        if levels.engine.is_none() && levels.kill.as_ref().is_some_and(is_over) { 0 } else { levels.newest }
     }
 
     /// Takes the engine's signed policy, or says in the log why not; what decided so far then goes on deciding.
@@ -409,5 +412,29 @@ mod tests {
         assert!(policies.offer(&later, "shop-api", "shop", &key));
         assert_eq!(policies.current().policy.mode, Mode::Block, "PICKET_MODE again");
         assert!(!policies.offer(&kill, "shop-api", "shop", &key), "an older one does not come back");
+    }
+
+    #[test]
+    fn whoever_was_born_under_a_kill_switch_takes_what_was_in_force_before_once_it_is_over() {
+        let policies = policies(None, None);
+        let (kill, key) = bundle(8, &Canonical { kill_switch: true, ..canonical(Mode::Block) });
+        let (before, _) = bundle(7, &canonical(Mode::Block));
+        assert!(policies.offer(&kill, "shop-api", "shop", &key));
+        assert!(!policies.offer(&before, "shop-api", "shop", &key), "while it holds");
+        let end = |expires| {
+            let mut levels = policies.levels.write().unwrap();
+            levels.kill.as_mut().unwrap().1 = expires;
+        };
+        end(1);
+        assert_eq!((policies.version(), policies.current().source.as_str()), (0, "built-in"));
+        assert!(policies.offer(&before, "shop-api", "shop", &key));
+        assert_eq!((policies.version(), policies.current().policy.mode), (7, Mode::Block));
+        // Whoever has had one keeps it, and takes nothing older than the kill switch.
+        let (again, _) = bundle(9, &Canonical { kill_switch: true, ..canonical(Mode::Block) });
+        assert!(policies.offer(&again, "shop-api", "shop", &key));
+        end(1);
+        assert_eq!((policies.version(), policies.current().source.as_str()), (9, "engine"));
+        let (older, _) = bundle(8, &canonical(Mode::Log));
+        assert!(!policies.offer(&older, "shop-api", "shop", &key));
     }
 }

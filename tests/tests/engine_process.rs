@@ -129,8 +129,23 @@ fn a_copy_made_by_the_program_serves_in_the_place_of_the_file() {
     };
     assert!(backup().status.success(), "while the engine serves");
     assert!(!backup().status.success(), "nothing is written over");
-    let (secret, token) = (engine.secret.clone(), engine.token.clone());
+    let wrong = folder("nothing-here");
+    for command in [&["backup", "--to", "copy.db", "--data"][..], &["credential", "--data"]] {
+        let told = Command::new(&program).args(command).arg(&wrong).output().expect("it runs");
+        let why = String::from_utf8_lossy(&told.stderr);
+        assert!(!told.status.success() && why.contains("is not there"), "{command:?}: {why}");
+    }
+    assert!(
+        !wrong.exists() && !std::path::Path::new("copy.db").exists(),
+        "a mistaken folder is not made one"
+    );
+    let (secret, first_token) = (engine.secret.clone(), engine.token.clone());
     drop(engine);
+    // Whoever lost the first owner's token makes another one.
+    let told = Command::new(&program).args(["credential", "--data"]).arg(&second).output().expect("it runs");
+    let told: Value = serde_json::from_slice(&told.stdout).expect("one line of JSON");
+    let token = told["adminToken"].as_str().expect("a token").to_owned();
+    assert_ne!(token, first_token);
     let restored =
         Engine::over(Kept::Folder(second.clone()), secret, token).expect("an engine over the copy");
     assert_eq!(counted(&restored), 40);
