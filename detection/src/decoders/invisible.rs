@@ -17,21 +17,40 @@ const fn is_invisible(c: char) -> bool {
     )
 }
 
+/// Bytes that are invisible, or may begin a character that is.
+static LEADS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = matches!(
+            byte as u8,
+            0..=8 | 0x0e..=0x1f | 0x7f | 0xc2 | 0xcd | 0xd8 | 0xe1 | 0xe2 | 0xef | 0xf3
+        );
+        byte += 1;
+    }
+    table
+};
+
 /// Whether some character of a text may be invisible, by its first two bytes.
 fn may_have(bytes: &[u8]) -> bool {
-    bytes.iter().enumerate().any(|(at, &byte)| {
-        let next = || bytes.get(at + 1).copied().unwrap_or(0);
-        match byte {
-            0..=8 | 0x0e..=0x1f | 0x7f | 0xf3 => true,
-            0xc2 => next() < 0xa0 || next() == 0xad,
-            0xcd => next() == 0x8f,
-            0xd8 => next() == 0x9c,
-            0xe1 => next() == 0xa0,
-            0xe2 => matches!(next(), 0x80 | 0x81),
-            0xef => matches!(next(), 0xb8 | 0xbb),
-            _ => false,
+    let mut rest = bytes;
+    while let Some(found) = rest.iter().position(|byte| LEADS[*byte as usize]) {
+        let next = rest.get(found + 1).copied().unwrap_or(0);
+        let invisible = match rest.get(found) {
+            Some(0xc2) => next < 0xa0 || next == 0xad,
+            Some(0xcd) => next == 0x8f,
+            Some(0xd8) => next == 0x9c,
+            Some(0xe1) => next == 0xa0,
+            Some(0xe2) => matches!(next, 0x80 | 0x81),
+            Some(0xef) => matches!(next, 0xb8 | 0xbb),
+            _ => true,
+        };
+        if invisible {
+            return true;
         }
-    })
+        rest = rest.get(found + 1..).unwrap_or_default();
+    }
+    false
 }
 
 fn run(view: &View<'_>, pieces: &mut Pieces) {

@@ -105,6 +105,34 @@ static PLAIN: [bool; 256] = {
     table
 };
 
+/// Bytes that neither end a word nor take part in a step or a separator in any spelling.
+static DULL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let telling = matches!(byte as u8, b'/' | b'\\' | b'.' | b'%' | b'?' | b'0' | 0..=0x1f | 0x7f | 0xc0..);
+        table[byte] = !telling && !BREAKS[byte];
+        byte += 1;
+    }
+    table
+};
+
+/// How long the word is that begins here, with the byte that ends it, if it cannot be a path: most of a text is such words.
+fn dull_word(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += bytes.get(at..)?.iter().take_while(|byte| DULL[**byte as usize]).count();
+        match bytes.get(at..)? {
+            [] => return Some(at),
+            [byte, ..] if BREAKS[*byte as usize] => return Some(at + 1),
+            // A dot within a word, or at its end.
+            [b'.', next @ ..] if at > 0 && next.first() != Some(&b'.') => at += 1,
+            [b'0', next @ ..] if !matches!(next.first(), Some(b'x' | b'X')) => at += 1,
+            _ => return None,
+        }
+    }
+}
+
 /// The one folder with a blank that matters.
 fn names_program_files(path: &[u8], rest: &[u8]) -> bool {
     let program = |tail: &[u8]| tail.eq_ignore_ascii_case(b"/program");
@@ -117,10 +145,8 @@ fn run(input: &Input<'_>, scratch: &mut Scratch, sink: &mut Sink<'_>) {
     let path = &mut scratch.path;
     let mut at = 0;
     while at < bytes.len() {
-        // A word and the end of it, as most of a text is: nothing that could be a path.
-        let word = bytes.iter().skip(at).take_while(|byte| PLAIN[**byte as usize]).count();
-        if bytes.get(at + word).is_none_or(|byte| BREAKS[*byte as usize]) {
-            at += word + 1;
+        if let Some(word) = bytes.get(at..).and_then(dull_word) {
+            at += word.max(1);
             continue;
         }
         path.clear();

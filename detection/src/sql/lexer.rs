@@ -390,17 +390,28 @@ impl<'a> Lexer<'a> {
 }
 
 /// Whether a byte may stand in a name.
-pub(crate) const fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || byte >= 0x80
+pub(crate) fn is_name(byte: u8) -> bool {
+    NAME[byte as usize]
 }
+
+static NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        table[at] = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || byte >= 0x80;
+        at += 1;
+    }
+    table
+};
 
 /// How long the name is that begins here. A no-break space ends it.
 fn name_len(bytes: &[u8]) -> usize {
     let mut len = 0;
-    while let Some(&byte) = bytes.get(len) {
+    while let Some(&byte) = bytes.get(len).filter(|byte| is_name(**byte)) {
         let space = byte == 0xc2 && bytes.get(len + 1) == Some(&0xa0)
             || byte == 0xa0 && (len == 0 || bytes.get(len - 1).is_some_and(u8::is_ascii));
-        if !is_name(byte) || space {
+        if space {
             break;
         }
         len += 1;

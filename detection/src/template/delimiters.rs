@@ -49,6 +49,17 @@ const BODY: usize = 1024;
 /// Expressions that are looked at from each end of a value.
 const EXPRESSIONS: usize = 64;
 
+/// Bytes at which an expression may begin.
+static OPENERS: [bool; 256] = {
+    let mut table = [false; 256];
+    let (bytes, mut at) = (b"{#<@[%", 0);
+    while at < bytes.len() {
+        table[bytes[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
 /// The expressions of a value, in order.
 #[derive(Debug)]
 pub(crate) struct Expressions<'a> {
@@ -80,7 +91,7 @@ impl Iterator for Expressions<'_> {
                 self.at = self.at.max(self.bytes.len().saturating_sub(2 * BODY));
             }
             let rest = self.bytes.get(self.at..)?;
-            let found = rest.iter().position(|b| matches!(b, b'{' | b'#' | b'<' | b'@' | b'[' | b'%'))?;
+            let found = rest.iter().position(|byte| OPENERS[*byte as usize])?;
             let open = self.at + found;
             if let Some(expression) = self.expression(open) {
                 self.left -= 1;

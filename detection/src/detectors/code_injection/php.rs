@@ -122,9 +122,45 @@ fn skip(bytes: &[u8], mut at: usize) -> usize {
     }
 }
 
-const fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
+/// Finds where white space and comments end. All of them together may cost a few times the length of the value: behind many comments
+/// without an end, only ends that are near are found.
+struct Gaps {
+    left: usize,
 }
+
+impl Gaps {
+    const FACTOR: usize = 4;
+    const NEAR: usize = 64;
+
+    const fn new(bytes: &[u8]) -> Self {
+        Self { left: bytes.len() * Self::FACTOR }
+    }
+
+    fn skip(&mut self, bytes: &[u8], at: usize) -> usize {
+        // Most names stand directly before a sign.
+        if !matches!(bytes.get(at), Some(b' ' | b'\t' | b'\n' | b'\r' | b'\x0c' | b'/' | b'#')) {
+            return at;
+        }
+        let window = bytes.len().min(at + self.left.max(Self::NEAR));
+        let end = skip(bytes.get(..window).unwrap_or_default(), at);
+        self.left = self.left.saturating_sub(end - at);
+        end
+    }
+}
+
+fn is_name(byte: u8) -> bool {
+    NAME[byte as usize]
+}
+
+static NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_';
+        byte += 1;
+    }
+    table
+};
 
 fn calls(input: &Input<'_>, sink: &mut Sink<'_>) {
     let bytes = input.bytes;
@@ -136,16 +172,13 @@ fn calls(input: &Input<'_>, sink: &mut Sink<'_>) {
     let led = lead(bytes.get(segment..).unwrap_or_default());
     let trimmed = if led > 0 { segment + led } else { trimmed };
     let (mut at, mut depth_of_names, mut last_end) = (0, 0_u32, 0);
-    while at < bytes.len() {
-        if !is_name(bytes[at]) {
-            at += 1;
-            continue;
-        }
-        let start = at;
-        while bytes.get(at).copied().is_some_and(is_name) {
-            at += 1;
-        }
-        let open = skip(bytes, at);
+    // Behind the last sign that makes a call of a name there is none.
+    let Some(last) = memchr::memrchr2(b'(', b'=', bytes) else { return };
+    let mut gaps = Gaps::new(bytes);
+    while let Some(found) = bytes.get(at..last).and_then(|rest| rest.iter().position(|byte| is_name(*byte))) {
+        let start = at + found;
+        at = start + bytes.iter().skip(start).take_while(|byte| is_name(**byte)).count();
+        let open = gaps.skip(bytes, at);
         if !matches!(bytes.get(open), Some(b'(' | b'=')) {
             continue;
         }
@@ -274,6 +307,7 @@ fn joins(bytes: &[u8], start: usize, open: usize) -> bool {
 
 fn variables(input: &Input<'_>, sink: &mut Sink<'_>) {
     let bytes = input.bytes;
+    let mut gaps = Gaps::new(bytes);
     for at in memchr::memchr_iter(b'$', bytes) {
         let rest = bytes.get(at + 1..).unwrap_or_default();
         let length = rest.iter().take(64).take_while(|&&b| is_name(b) || b == b'$').count();
@@ -288,17 +322,17 @@ fn variables(input: &Input<'_>, sink: &mut Sink<'_>) {
             continue;
         }
         // `${@name}(…)`, `$ {'name'}`: the braces hold an expression.
-        let brace = skip(rest, 0);
+        let brace = gaps.skip(rest, 0);
         if length == 0 && rest.get(brace) == Some(&b'{') {
             let inner = rest.get(brace + 1..).unwrap_or_default();
             let close = memchr::memchr(b'}', inner.get(..inner.len().min(200)).unwrap_or_default());
             let body = inner.get(..close.unwrap_or(0)).unwrap_or_default().trim_ascii();
             let called = close.is_some_and(|close| {
-                let mut end = skip(inner, close + 1);
+                let mut end = gaps.skip(inner, close + 1);
                 while let Some(b'[') = inner.get(end) {
                     let window = inner.get(end..inner.len().min(end + 80)).unwrap_or_default();
                     let Some(found) = memchr::memchr(b']', window) else { break };
-                    end = skip(inner, end + found + 1);
+                    end = gaps.skip(inner, end + found + 1);
                 }
                 inner.get(end) == Some(&b'(')
             });
@@ -314,14 +348,14 @@ fn variables(input: &Input<'_>, sink: &mut Sink<'_>) {
             continue;
         }
         // Indexes, each in brackets or braces, then a call. jQuery's `$name(` in a longer text is doubted by its lines.
-        let mut end = skip(rest, length);
+        let mut end = gaps.skip(rest, length);
         let mut indexed = false;
         while let Some(&open @ (b'[' | b'{')) = rest.get(end) {
             let close = if open == b'[' { b']' } else { b'}' };
             let window = rest.get(end..rest.len().min(end + 80)).unwrap_or_default();
             let Some(found) = memchr::memchr(close, window) else { break };
             indexed = true;
-            end = skip(rest, end + found + 1);
+            end = gaps.skip(rest, end + found + 1);
             // `$a[$b[0]](…)`
             while rest.get(end) == Some(&close) {
                 end += 1;
@@ -402,5 +436,35 @@ fn settings(input: &Input<'_>, sink: &mut Sink<'_>) {
         {
             report(sink, at..at + setting.len());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Gaps;
+
+    /// Each of many comments without an end reaches to the end of the value: read anew from every name, they would cost its square.
+    #[test]
+    fn comments_cost_no_more_than_a_few_times_the_length() {
+        for unit in ["a#", "a//", "a/*", "a#\n#"] {
+            let bytes = unit.repeat(5000).into_bytes();
+            let mut gaps = Gaps::new(&bytes);
+            let names: Vec<_> = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'a').map(|(at, _)| at + 1).collect();
+            let read: usize = names.iter().map(|&at| gaps.skip(&bytes, at) - at).sum();
+            let bound = bytes.len() * (Gaps::FACTOR + 1) + names.len() * Gaps::NEAR;
+            assert!(read <= bound, "{unit:?}: {read} bytes read, {bound} are allowed");
+        }
+    }
+
+    #[test]
+    fn behind_a_flood_near_ends_are_found() {
+        let flood = "a/*".repeat(5000);
+        let bytes = format!("{flood}*/ exec /* x */ (").into_bytes();
+        let mut gaps = Gaps::new(&bytes);
+        for at in 0..flood.len() {
+            gaps.skip(&bytes, at);
+        }
+        let name = flood.len() + "*/ exec".len();
+        assert_eq!(gaps.skip(&bytes, name), bytes.len() - 1);
     }
 }
